@@ -1,0 +1,36 @@
+//! Edges of the lineage graph: an execution took a version in (`INPUT`) or gave it out (`OUTPUT`).
+
+use sea_orm::entity::prelude::*;
+
+use crate::{ExecutionId, VersionId};
+
+/// `role` of an edge from a version to the execution that consumed it.
+pub const INPUT: i16 = 0;
+/// `role` of an edge from an execution to the version that it produced.
+pub const OUTPUT: i16 = 1;
+
+/// One edge.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "edge")]
+pub struct Model {
+    /// The execution.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub execution_id: ExecutionId,
+    /// [`INPUT`] or [`OUTPUT`].
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub role: i16,
+    /// What the execution calls it.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    /// The version.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub version_id: VersionId,
+    /// The revision that recorded it.
+    pub revision: i64,
+}
+
+/// None: joins are written where they are used.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,19 @@
+//! Heirloom: the open artifact service, a GraphQL API over the lineage of data and models.
+//!
+//! The modules are floors, and each imports only from those below it (`tests/integration/floors.rs` sees to that):
+//!
+//! 1. [`domain`]: plain values; beside it [`config`] and [`telemetry`]
+//! 2. [`store`]: SQL over SQLite and PostgreSQL
+//! 3. [`service`]: the rules of writing, and the write queue
+//! 4. [`graphql`]: the schema
+//! 5. [`http`]: the transport
+//! 6. [`server`]: what puts them together, and `cli` in the binary
+
+pub mod config;
+pub mod domain;
+
+
+
+
+pub mod store;
+pub mod telemetry;

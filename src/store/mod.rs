@@ -1,0 +1,152 @@
+//! The store: SQL over SQLite and PostgreSQL, one code path. The only floor that builds queries.
+//!
+//! Reads are functions named noun first (`version_list`, `artifact_find_many`). They take a connection and a [`Scope`]
+//! and answer rows of the `entity` crate. Nothing of a database's own words leaves this floor: see [`StoreError`].
+
+pub mod dialect;
+pub mod error;
+pub mod scope;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+
+pub use error::StoreError;
+pub use scope::Scope;
+
+/// How to reach a database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite:PATH` (made when it is not there) or `postgres://…`.
+    pub url: String,
+    /// The most connections for reading; writing has one of its own.
+    pub max_connections: u32,
+    /// How long a statement may take on PostgreSQL, and how long to wait for a free connection.
+    pub timeout: Duration,
+}
+
+/// A database with Heirloom's tables in it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    reader: DatabaseConnection,
+    /// One connection: writes of this process stand in line here, not at the database.
+    writer: DatabaseConnection,
+}
+
+/// How far a database's schema is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchemaState {
+    /// As this program wants it.
+    Current,
+    /// These steps are still to do.
+    Pending(Vec<String>),
+    /// It knows steps that this program does not: a newer program has been at work.
+    Newer(Vec<String>),
+}
+
+impl Store {
+    /// Opens a database, without looking at its schema.
+    pub async fn connect(options: &Options) -> Result<Self, StoreError> {
+        let reader = Database::connect(dialect::connect_options(options, options.max_connections)?).await?;
+        let writer = Database::connect(dialect::connect_options(options, 1)?).await?;
+        Ok(Self { reader, writer })
+    }
+
+    /// Which of the two databases it is.
+    pub fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
+    /// A connection for the reads of one request, which counts their statements.
+    pub fn session(&self) -> Session {
+        Session { connection: self.reader.clone(), statements: Arc::default() }
+    }
+
+    /// Begins a write transaction, which no other of this process runs beside. On SQLite it takes the write lock at
+    /// once: a transaction that read first and wrote later would fail instead of waiting.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            access_mode: Some(AccessMode::ReadWrite),
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// How far the schema is.
+    pub async fn schema_state(&self) -> Result<SchemaState, StoreError> {
+        let known: Vec<String> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
+        let applied = dialect::applied_migrations(&self.writer).await?;
+        let newer: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
+        if !newer.is_empty() {
+            return Ok(SchemaState::Newer(newer));
+        }
+        let pending: Vec<String> = known.into_iter().filter(|name| !applied.contains(name)).collect();
+        Ok(if pending.is_empty() { SchemaState::Current } else { SchemaState::Pending(pending) })
+    }
+
+    /// Does the pending steps. Several processes may try at once: one does them, the others wait and find them done.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        dialect::lock_migrations(&self.writer).await?;
+        let done = Migrator::up(&self.writer, None).await;
+        dialect::unlock_migrations(&self.writer).await?;
+        Ok(done?)
+    }
+
+    /// Closes its connections, after what is under way.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.reader.close_by_ref().await?;
+        Ok(self.writer.close_by_ref().await?)
+    }
+}
+
+/// A connection for the reads of one request. It counts statements, for the log and for the tests that bound them.
+#[derive(Clone, Debug)]
+pub struct Session {
+    connection: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+}
+
+impl Session {
+    /// How many statements have run.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Session {
+    fn get_database_backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.count();
+        self.connection.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.count();
+        self.connection.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.count();
+        self.connection.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.count();
+        self.connection.query_all_raw(statement).await
+    }
+}
