@@ -3,9 +3,28 @@
 //! Reads are functions named noun first (`version_list`, `artifact_find_many`). They take a connection and a [`Scope`]
 //! and answer rows of the `entity` crate. Nothing of a database's own words leaves this floor: see [`StoreError`].
 
+pub mod artifact;
+pub mod artifact_list;
 pub mod dialect;
+pub mod edge;
 pub mod error;
+pub mod explain;
+pub mod execution;
+pub mod execution_list;
+pub mod page;
+pub mod partition;
+pub mod partition_filter;
+pub mod partition_value;
+pub mod resolve;
 pub mod scope;
+mod sql;
+pub mod version;
+mod version_conditions;
+pub mod version_count;
+pub mod version_latest;
+pub mod version_list;
+mod version_pick;
+mod version_place;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
