@@ -5,7 +5,8 @@ use sea_orm::ConnectionTrait;
 
 use super::artifact_list::ArtifactOrderField;
 use super::page::{Key, prefix};
-use super::sql::{Binds, Cells, place, read};
+use super::cells::Cells;
+use super::sql::{Binds, first, place, read};
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ArtifactKey;
 use crate::domain::time::{Granularity, Timestamp};
@@ -198,6 +199,5 @@ pub(super) async fn artifact_find(db: &impl ConnectionTrait, scope: &Scope, key:
     let columns = artifact_columns(&binds, &revision);
     let digest = binds.bind(key.digest().to_vec());
     let sql = format!("SELECT {columns} FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision}");
-    let rows = binds.all(db, &sql).await?;
-    rows.first().map(|row| read_artifact(&mut Cells::new(row), scope.revision)).transpose()
+    first(&binds.all(db, &sql).await?, |cells| read_artifact(cells, scope.revision))
 }

@@ -258,7 +258,7 @@ pub async fn artifact_updated_at(db: &impl ConnectionTrait, scope: &Scope, ids: 
         "SELECT parent.key, {} FROM {parents} {then} artifact ON artifact.id = parent.value WHERE artifact.revision <= {revision}",
         updated_at(&revision)
     );
-    place(ids.len(), &binds.all(db, &sql).await?, |cells| Ok(Timestamp(cells.next()?)))
+    place(ids.len(), &binds.many(db, &sql, 2).await?, |cells| Ok(Timestamp(cells.next()?)))
 }
 
 /// How many versions artifacts have, in whatever state: an answer for each, in their order.

@@ -5,7 +5,8 @@ use sea_orm::ConnectionTrait;
 
 use super::execution_list::ExecutionOrderField;
 use super::page::Key;
-use super::sql::{Binds, Cells, place, read};
+use super::cells::Cells;
+use super::sql::{Binds, place, read};
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ExecutionKey;
 use crate::domain::record::{ExecutionKind, ExecutionState};
@@ -69,6 +70,9 @@ pub(super) const COLUMNS: &str = "execution.id, execution.project, execution.dom
     coalesce(execution.attempt, -2147483648), coalesce(execution.principal, ''), coalesce(execution.parent_id, 0), \
     execution.started_at, coalesce(execution.ended_at, -9223372036854775808), coalesce(execution.error, ''), execution.revision";
 
+/// How many columns [`COLUMNS`] are.
+pub(super) const EXECUTION_COLUMNS: usize = 16;
+
 /// Reads an execution.
 pub(super) fn read_execution(cells: &mut Cells) -> Result<ExecutionRow, StoreError> {
     let time = |micros: i64| Some(micros).filter(|t| *t != NO_TIME).map(Timestamp);
@@ -99,7 +103,7 @@ pub async fn execution_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: 
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
     let sql = format!("SELECT {COLUMNS} FROM execution WHERE {these} AND execution.revision <= {revision}");
-    read(&binds.all(db, &sql).await?, read_execution)
+    read(&binds.many(db, &sql, EXECUTION_COLUMNS).await?, read_execution)
 }
 
 /// Executions by key: an answer for each, in their order.
@@ -117,7 +121,7 @@ pub async fn execution_find_by_keys(
         "SELECT parent.key, {COLUMNS} FROM {parents} {then} execution ON execution.key_digest = parent.value \
          WHERE execution.revision <= {revision}"
     );
-    place(keys.len(), &binds.all(db, &sql).await?, read_execution)
+    place(keys.len(), &binds.many(db, &sql, 1 + EXECUTION_COLUMNS).await?, read_execution)
 }
 
 /// The metadata of executions: JSON objects, as text.
@@ -131,5 +135,5 @@ pub async fn execution_metadata(
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
     let sql = format!("SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}");
-    read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 2).await?, |cells| Ok((cells.next()?, cells.next()?)))
 }

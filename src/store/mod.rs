@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod artifact_list;
+mod cells;
 pub mod dialect;
 pub mod edge;
 pub mod error;

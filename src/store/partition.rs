@@ -8,7 +8,8 @@ use sea_orm::ConnectionTrait;
 use super::artifact::read_granularity;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::partition_filter::{Inner, PartitionTest};
-use super::sql::{Binds, Cells, deal, read, spread};
+use super::cells::Cells;
+use super::sql::{Binds, deal, read, spread};
 use super::version_conditions::{Conditions, has_value, in_ranges};
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionsOf};
@@ -49,6 +50,7 @@ pub struct PartitionsOf {
     pub filter: Option<PartitionTest>,
 }
 
+const PARTITION_COLUMNS: usize = 5;
 const COLUMNS: &str =
     "partition.id, partition.artifact_id, partition.\"values\", partition.window_start, coalesce(partition.granularity, '')";
 
@@ -69,7 +71,7 @@ pub async fn partition_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: 
     let these = dialect::in_numbers(binds.backend, "partition.id", &list);
     let visible = visible(&revision);
     let sql = format!("SELECT {COLUMNS} FROM partition WHERE {these} AND {visible}");
-    read(&binds.all(db, &sql).await?, read_partition)
+    read(&binds.many(db, &sql, PARTITION_COLUMNS).await?, read_partition)
 }
 
 /// Whether a partition is there as of a revision.
@@ -134,7 +136,7 @@ pub async fn partition_list(
         let parents = dialect::each_number(binds.backend, &list);
         let conditions = format!("{} AND partition.artifact_id = parent.value", visible(&revision));
         let sql = picked(&mut binds, &parents, "partition", &conditions, walk);
-        let rows = deal(plain.len(), &binds.all(db, &sql).await?, read_partition)?;
+        let rows = deal(plain.len(), &binds.many(db, &sql, 1 + PARTITION_COLUMNS).await?, read_partition)?;
         plain.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for tests in tests.chunks(16) {
@@ -149,7 +151,7 @@ pub async fn partition_list(
                 picked(&mut binds, &parent, &from, &conditions, walk)
             })
             .collect();
-        let rows = deal(tests.len(), &binds.all(db, &members.join(" UNION ALL ")).await?, read_partition)?;
+        let rows = deal(tests.len(), &binds.many(db, &members.join(" UNION ALL "), 1 + PARTITION_COLUMNS).await?, read_partition)?;
         tests.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for list in &mut lists {
@@ -193,7 +195,7 @@ pub async fn partition_count(db: &impl ConnectionTrait, scope: &Scope, of: &[Par
             "SELECT parent.key, (SELECT count(*) FROM partition WHERE partition.artifact_id = parent.value AND {}) FROM {parents}",
             visible(&revision)
         );
-        let found = spread(plain.len(), &binds.all(db, &sql).await?)?;
+        let found = spread(plain.len(), &binds.many(db, &sql, 2).await?)?;
         plain.iter().zip(found).for_each(|((position, _), count)| counts[*position] = count);
     }
     for tests in tests.chunks(16) {

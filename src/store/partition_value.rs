@@ -59,7 +59,7 @@ pub async fn partition_values(
          WHERE {}{bounds} GROUP BY held.value {order}",
         all.as_str()
     );
-    let rows = read(&binds.all(db, &sql).await?, |cells| Ok(ValueRow { value: cells.next()?, partition_count: cells.next()? }))?;
+    let rows = read(&binds.many(db, &sql, 2).await?, |cells| Ok(ValueRow { value: cells.next()?, partition_count: cells.next()? }))?;
     Ok(page.slice(rows))
 }
 
@@ -155,7 +155,7 @@ async fn partitions(db: &impl ConnectionTrait, scope: &Scope, asked: Asked<'_>) 
         all.and(passes(&mut binds, &test.0).as_str());
     }
     let sql = format!("SELECT partition.window_start, count(*) FROM partition WHERE {} GROUP BY partition.window_start", all.as_str());
-    read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 2).await?, |cells| Ok((cells.next()?, cells.next()?)))
 }
 
 /// Of each window: its start, how many versions it has, and when the newest available one was produced.
@@ -170,7 +170,7 @@ async fn versions(db: &impl ConnectionTrait, scope: &Scope, asked: Asked<'_>) ->
          FROM version WHERE {} GROUP BY {window}",
         all.as_str()
     );
-    read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 3).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
 }
 
 /// The available versions that were produced at given instants in given windows: window, ordinal, id.
@@ -192,5 +192,5 @@ async fn latest(
          AND version.created_at = range.high WHERE {} AND version.deleted_revision > {revision}",
         all.as_str()
     );
-    read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 3).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
 }

@@ -4,7 +4,8 @@ use ::entity::{ArtifactId, ExecutionId, NO_TIME, PartitionId, VersionId, edge};
 use sea_orm::ConnectionTrait;
 
 use super::page::{Key, prefix};
-use super::sql::{Binds, Cells, deal, place, read};
+use super::cells::Cells;
+use super::sql::{Binds, deal, place, read};
 use super::version_list::VersionOrderField;
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ArtifactKey;
@@ -73,6 +74,9 @@ impl VersionRow {
     }
 }
 
+/// How many columns [`version_columns`] are.
+pub(super) const VERSION_COLUMNS: usize = 10;
+
 /// The columns of [`read_version`].
 pub(super) fn version_columns(revision: &str) -> String {
     let placed = |column: &str, none: &str| {
@@ -123,7 +127,7 @@ pub async fn version_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[
     let these = dialect::in_numbers(binds.backend, "version.id", &list);
     let columns = version_columns(&revision);
     let sql = format!("SELECT {columns} FROM version WHERE {these} AND version.revision <= {revision}");
-    read(&binds.all(db, &sql).await?, read_version)
+    read(&binds.many(db, &sql, VERSION_COLUMNS).await?, read_version)
 }
 
 /// Versions by key, in whatever state: an answer for each, in their order.
@@ -142,7 +146,7 @@ pub async fn version_find_by_keys(
         "SELECT parent.key, {columns} FROM {parents} {then} version ON version.key_digest = parent.value \
          WHERE version.revision <= {revision}"
     );
-    place(keys.len(), &binds.all(db, &sql).await?, read_version)
+    place(keys.len(), &binds.many(db, &sql, 1 + VERSION_COLUMNS).await?, read_version)
 }
 
 /// What a version holds; all none once it is deleted, and while it is only referenced.
@@ -204,7 +208,7 @@ pub async fn version_content(
         part(parts.metadata, "metadata"),
         part(parts.card, "card"),
     );
-    read(&binds.all(db, &sql).await?, |cells| {
+    read(&binds.many(db, &sql, 6).await?, |cells| {
         Ok(VersionContent {
             id: cells.next()?,
             location: cells.next()?,
@@ -227,7 +231,7 @@ pub async fn version_aliases(db: &impl ConnectionTrait, scope: &Scope, ids: &[Ve
         "SELECT parent.key, alias.name FROM {parents} {then} alias ON alias.version_id = parent.value \
          WHERE alias.revision <= {revision} AND alias.ended_revision > {revision}"
     );
-    let mut names = deal(ids.len(), &binds.all(db, &sql).await?, |cells| Ok(cells.next::<String>()?))?;
+    let mut names = deal(ids.len(), &binds.many(db, &sql, 2).await?, |cells| cells.next::<String>())?;
     names.iter_mut().for_each(|names| names.sort_unstable());
     Ok(names)
 }
@@ -285,7 +289,7 @@ async fn producers(
         "SELECT edge.version_id, edge.execution_id, edge.name FROM edge {join} \
          WHERE {these} AND edge.role = {role} AND edge.revision <= {revision} {order}"
     );
-    read(&binds.all(db, &sql).await?, |cells| {
+    read(&binds.many(db, &sql, 3).await?, |cells| {
         Ok(ProducerRow { version: cells.next()?, execution: cells.next()?, name: cells.next()? })
     })
 }
@@ -295,6 +299,6 @@ pub async fn revision_times(db: &impl ConnectionTrait, revisions: &[i64]) -> Res
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, revisions.iter().copied()));
     let these = dialect::in_numbers(binds.backend, "id", &list);
-    let rows = binds.all(db, &format!("SELECT id, recorded_at FROM revision WHERE {these}")).await?;
+    let rows = binds.many(db, &format!("SELECT id, recorded_at FROM revision WHERE {these}"), 2).await?;
     read(&rows, |cells| Ok((cells.next()?, Timestamp(cells.next()?))))
 }
