@@ -20,25 +20,32 @@ const MIGRATION_LOCK: i64 = 0x6865_6972_6c6f_6f6d;
 /// PostgreSQL: a time limit for statements, and a look at connections that have been idle before they are used.
 pub fn connect_options(options: &Options, max_connections: u32) -> Result<ConnectOptions, StoreError> {
     let mut connect = ConnectOptions::new(&options.url);
-    connect.max_connections(max_connections).acquire_timeout(options.timeout).sqlx_logging(false);
+    connect
+        .max_connections(max_connections)
+        .acquire_timeout(options.timeout)
+        .sqlx_logging(false);
     if options.url.starts_with("sqlite:") {
         if options.url.contains(":memory:") || options.url.contains("mode=memory") {
             let advice = "SQLite in memory cannot be shared by readers and the writer: name a file, such as sqlite:heirloom.sqlite.";
             return Err(StoreError::Configuration(advice.to_owned()));
         }
         let busy = options.timeout;
-        connect.test_before_acquire(false).idle_timeout(None).max_lifetime(None).map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(busy)
-                .statement_cache_capacity(STATEMENTS)
-                // Reads through memory-mapped pages save a copy and a system call a page.
-                .pragma("mmap_size", "1073741824")
-                .pragma("cache_size", "-65536")
-        });
+        connect
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .map_sqlx_sqlite_opts(move |sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(busy)
+                    .statement_cache_capacity(STATEMENTS)
+                    // Reads through memory-mapped pages save a copy and a system call a page.
+                    .pragma("mmap_size", "1073741824")
+                    .pragma("cache_size", "-65536")
+            });
         Ok(connect)
     } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
         connect
@@ -48,7 +55,9 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(STATEMENTS));
         Ok(connect)
     } else {
-        Err(StoreError::Configuration("The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned()))
+        Err(StoreError::Configuration(
+            "The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned(),
+        ))
     }
 }
 
@@ -59,13 +68,23 @@ pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<S
         DbBackend::Sqlite => "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
         _ => "SELECT 1 AS found FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'seaql_migrations'",
     };
-    if connection.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
+    if connection
+        .query_one_raw(Statement::from_string(backend, exists))
+        .await?
+        .is_none()
+    {
         return Ok(Vec::new());
     }
     let rows = connection
-        .query_all_raw(Statement::from_string(backend, "SELECT version FROM seaql_migrations ORDER BY version"))
+        .query_all_raw(Statement::from_string(
+            backend,
+            "SELECT version FROM seaql_migrations ORDER BY version",
+        ))
         .await?;
-    Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get_by_index(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.
@@ -80,7 +99,9 @@ pub async fn unlock_migrations(connection: &DatabaseConnection) -> Result<(), St
 
 async fn advisory(connection: &DatabaseConnection, function: &str) -> Result<(), StoreError> {
     if connection.get_database_backend() == DbBackend::Postgres {
-        connection.execute_unprepared(&format!("SELECT {function}({MIGRATION_LOCK})")).await?;
+        connection
+            .execute_unprepared(&format!("SELECT {function}({MIGRATION_LOCK})"))
+            .await?;
     }
     Ok(())
 }
@@ -118,7 +139,9 @@ pub(super) fn in_numbers(backend: DbBackend, column: &str, list: &str) -> String
 pub(super) fn each_number(backend: DbBackend, list: &str) -> String {
     match backend {
         DbBackend::Sqlite => format!("json_each({list}) AS parent"),
-        _ => format!("(SELECT value, ordinality - 1 AS key FROM unnest({list}::text::bigint[]) WITH ORDINALITY AS item (value)) AS parent"),
+        _ => format!(
+            "(SELECT value, ordinality - 1 AS key FROM unnest({list}::text::bigint[]) WITH ORDINALITY AS item (value)) AS parent"
+        ),
     }
 }
 
@@ -197,7 +220,9 @@ pub(super) fn each_pair(backend: DbBackend, list: &str) -> String {
 pub(super) fn each_range(backend: DbBackend, list: &str) -> String {
     match backend {
         DbBackend::Sqlite => {
-            format!("(SELECT json_extract(value, '$[0]') AS low, json_extract(value, '$[1]') AS high FROM json_each({list})) AS range")
+            format!(
+                "(SELECT json_extract(value, '$[0]') AS low, json_extract(value, '$[1]') AS high FROM json_each({list})) AS range"
+            )
         }
         _ => format!(
             "(SELECT (value ->> 0)::bigint AS low, (value ->> 1)::bigint AS high FROM jsonb_array_elements({list}::text::jsonb) AS item (value)) AS range"
@@ -224,7 +249,9 @@ pub(super) fn json_holds(backend: DbBackend, array: &str, text: &str) -> String 
 /// Whether the JSON object in a column has a key.
 pub(super) fn has_fact(backend: DbBackend, object: &str, key: &str) -> String {
     match backend {
-        DbBackend::Sqlite => format!("EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key})"),
+        DbBackend::Sqlite => {
+            format!("EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key})")
+        }
         _ => format!("jsonb_exists(coalesce({object}, '{{}}')::jsonb, {key})"),
     }
 }
@@ -246,13 +273,18 @@ pub(super) fn fact_is_one_of(
         .iter()
         .map(|value| match backend {
             DbBackend::Sqlite => sqlite_fact_is(value, &mut bind),
-            _ => format!("({object}::jsonb -> {key}) = {}::text::jsonb", bind(value.to_string().into())),
+            _ => format!(
+                "({object}::jsonb -> {key}) = {}::text::jsonb",
+                bind(value.to_string().into())
+            ),
         })
         .collect();
     let tests = tests.join(" OR ");
     match backend {
         DbBackend::Sqlite => {
-            format!("EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key} AND ({tests}))")
+            format!(
+                "EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key} AND ({tests}))"
+            )
         }
         _ => format!("({tests})"),
     }
@@ -271,8 +303,14 @@ fn sqlite_fact_is(value: &serde_json::Value, bind: &mut impl FnMut(Value) -> Str
             format!("fact.type IN ('integer', 'real') AND fact.value = {bound}")
         }
         Json::String(text) => format!("fact.type = 'text' AND fact.value = {}", bind(text.clone().into())),
-        Json::Array(_) => format!("fact.type = 'array' AND fact.value = {}", bind(value.to_string().into())),
-        Json::Object(_) => format!("fact.type = 'object' AND fact.value = {}", bind(value.to_string().into())),
+        Json::Array(_) => format!(
+            "fact.type = 'array' AND fact.value = {}",
+            bind(value.to_string().into())
+        ),
+        Json::Object(_) => format!(
+            "fact.type = 'object' AND fact.value = {}",
+            bind(value.to_string().into())
+        ),
     }
 }
 
@@ -297,7 +335,9 @@ pub(super) fn limited_children(
         }
         _ => {
             let columns = columns.replace(&format!("{table}."), "child.");
-            format!("SELECT parent.key, {columns} FROM {parents} CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {own} {order}) AS child")
+            format!(
+                "SELECT parent.key, {columns} FROM {parents} CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {own} {order}) AS child"
+            )
         }
     }
 }
@@ -318,5 +358,7 @@ pub(super) fn packed(backend: DbBackend, sql: &str, columns: usize) -> Option<St
     }
     let names: Vec<String> = (0..columns).map(|n| format!("c{n}")).collect();
     let names = names.join(", ");
-    Some(format!("WITH answer ({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM answer"))
+    Some(format!(
+        "WITH answer ({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM answer"
+    ))
 }

@@ -3,8 +3,8 @@
 use ::entity::{ExecutionId, VersionId, edge};
 use sea_orm::ConnectionTrait;
 
-use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::cells::Cells;
+use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::sql::{Binds, deal, spread};
 use super::{Scope, StoreError, dialect};
 
@@ -55,8 +55,14 @@ struct Side {
     keys: [&'static str; 2],
 }
 
-const OF_EXECUTION: Side = Side { parent: "edge.execution_id", keys: ["edge.name", "edge.version_id"] };
-const OF_VERSION: Side = Side { parent: "edge.version_id", keys: ["edge.execution_id", "edge.name"] };
+const OF_EXECUTION: Side = Side {
+    parent: "edge.execution_id",
+    keys: ["edge.name", "edge.version_id"],
+};
+const OF_VERSION: Side = Side {
+    parent: "edge.version_id",
+    keys: ["edge.execution_id", "edge.name"],
+};
 
 /// The inputs or outputs of executions, by name: a page for each, in their order.
 pub async fn edge_list_by_executions(
@@ -98,21 +104,40 @@ async fn list(
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, parents.iter().copied()));
     let table = dialect::each_number(binds.backend, &list);
-    let mut own = format!("{} = parent.value AND edge.role = {} AND edge.revision <= {revision}", side.parent, number(role));
+    let mut own = format!(
+        "{} = parent.value AND edge.role = {} AND edge.revision <= {revision}",
+        side.parent,
+        number(role)
+    );
     own.push_str(&walk.bounds(&mut binds, &side.keys));
     let order = walk.order_and_limit(&mut binds, &side.keys);
     let columns = ["edge.execution_id", "edge.version_id", "edge.name", "edge.revision"];
     let sql = dialect::limited_children(binds.backend, &table, "edge", &columns, &own, &side.keys, &order);
-    let mut lists = deal(parents.len(), &binds.many(db, &sql, 1 + columns.len()).await?, read_edge)?;
+    let mut lists = deal(
+        parents.len(),
+        &binds.many(db, &sql, 1 + columns.len()).await?,
+        read_edge,
+    )?;
     let by_execution = side.parent == OF_EXECUTION.parent;
     for list in &mut lists {
-        walk.merge(list, |row: &EdgeRow| if by_execution { row.key_of_execution() } else { row.key_of_version() });
+        walk.merge(list, |row: &EdgeRow| {
+            if by_execution {
+                row.key_of_execution()
+            } else {
+                row.key_of_version()
+            }
+        });
     }
     Ok(lists)
 }
 
 fn read_edge(cells: &mut Cells) -> Result<EdgeRow, StoreError> {
-    Ok(EdgeRow { execution_id: cells.next()?, version_id: cells.next()?, name: cells.next()?, revision: cells.next()? })
+    Ok(EdgeRow {
+        execution_id: cells.next()?,
+        version_id: cells.next()?,
+        name: cells.next()?,
+        revision: cells.next()?,
+    })
 }
 
 const fn number(role: Role) -> i16 {
@@ -134,12 +159,23 @@ pub async fn edge_count_by_executions(
 }
 
 /// How many edges consume or produce versions: an answer for each, in their order.
-pub async fn edge_count_by_versions(db: &impl ConnectionTrait, scope: &Scope, of: &[VersionId], role: Role) -> Result<Vec<i64>, StoreError> {
+pub async fn edge_count_by_versions(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[VersionId],
+    role: Role,
+) -> Result<Vec<i64>, StoreError> {
     let parents: Vec<i64> = of.iter().map(|id| id.0).collect();
     count(db, scope, &parents, OF_VERSION, role).await
 }
 
-async fn count(db: &impl ConnectionTrait, scope: &Scope, parents: &[i64], side: Side, role: Role) -> Result<Vec<i64>, StoreError> {
+async fn count(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    parents: &[i64],
+    side: Side,
+    role: Role,
+) -> Result<Vec<i64>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, parents.iter().copied()));

@@ -48,7 +48,10 @@ pub async fn version_explain(
     query: &VersionKeyQuery,
     limit: u32,
 ) -> Result<Explanation, SelectError> {
-    let Selection { version: chosen, artifact } = version_select(db, scope, query).await?;
+    let Selection {
+        version: chosen,
+        artifact,
+    } = version_select(db, scope, query).await?;
     let artifact = match artifact {
         Some(artifact) => Some(artifact),
         None => artifact_find(db, scope, &query.artifact).await?,
@@ -56,19 +59,50 @@ pub async fn version_explain(
     let rule = rule(query);
     let Some(artifact) = artifact else {
         let rule = format!("{rule} The artifact is not recorded.");
-        return Ok(Explanation { version: None, rule, candidate_count: 0, candidates: Vec::new() });
+        return Ok(Explanation {
+            version: None,
+            rule,
+            candidate_count: 0,
+            candidates: Vec::new(),
+        });
     };
-    let test = asked(query).map(|filter| PartitionTest::compile(&artifact, filter)).transpose()?;
+    let test = asked(query)
+        .map(|filter| PartitionTest::compile(&artifact, filter))
+        .transpose()?;
     let (candidate_count, considered) = if query.version.is_some() || query.alias.is_some() {
         let named: Vec<VersionRow> = without_partition(db, scope, query).await?.into_iter().collect();
         (i64::try_from(named.len()).unwrap_or(i64::MAX), named)
     } else {
-        newest(db, scope, &VersionsOf::Artifact { id: artifact.id, partition: None }, chosen.as_ref(), limit).await?
+        newest(
+            db,
+            scope,
+            &VersionsOf::Artifact {
+                id: artifact.id,
+                partition: None,
+            },
+            chosen.as_ref(),
+            limit,
+        )
+        .await?
     };
     let partitions = partitions_of(db, scope, &considered).await?;
-    let reasons = Reasons { query, test: test.as_ref(), chosen: chosen.as_ref(), partitions };
-    let candidates = considered.into_iter().take(limit as usize).map(|version| reasons.candidate(version)).collect();
-    Ok(Explanation { version: chosen, rule, candidate_count, candidates })
+    let reasons = Reasons {
+        query,
+        test: test.as_ref(),
+        chosen: chosen.as_ref(),
+        partitions,
+    };
+    let candidates = considered
+        .into_iter()
+        .take(limit as usize)
+        .map(|version| reasons.candidate(version))
+        .collect();
+    Ok(Explanation {
+        version: chosen,
+        rule,
+        candidate_count,
+        candidates,
+    })
 }
 
 /// The artifact's newest versions, the chosen one among them.
@@ -118,18 +152,29 @@ impl Reasons<'_> {
     fn candidate(&self, version: VersionRow) -> CandidateRow {
         let chosen = self.chosen.is_some_and(|chosen| chosen.id == version.id);
         let reason = if chosen { self.why() } else { self.why_not(&version) };
-        CandidateRow { version, chosen, reason }
+        CandidateRow {
+            version,
+            chosen,
+            reason,
+        }
     }
 
     fn why(&self) -> String {
-        let and_partition = if self.test.is_some() { ", and its partition is what is asked for" } else { "" };
+        let and_partition = if self.test.is_some() {
+            ", and its partition is what is asked for"
+        } else {
+            ""
+        };
         match (&self.query.version, &self.query.alias) {
             (Some(_), _) => format!("Chosen: it is the version that is named{and_partition}."),
             (None, Some(alias)) => format!("Chosen: the alias {alias:?} stands at it{and_partition}."),
-            (None, None) => format!("Chosen: it is the most recent of the available versions{}.", match self.test {
-                Some(_) => " whose partition is what is asked for",
-                None => "",
-            }),
+            (None, None) => format!(
+                "Chosen: it is the most recent of the available versions{}.",
+                match self.test {
+                    Some(_) => " whose partition is what is asked for",
+                    None => "",
+                }
+            ),
         }
     }
 
@@ -149,7 +194,10 @@ impl Reasons<'_> {
             Some(chosen) if chosen.created_at == version.created_at => {
                 "Not chosen: it was produced at the same instant as the chosen one, but recorded before it.".to_owned()
             }
-            Some(chosen) => format!("Not chosen: it was produced at {}, before the chosen one ({}).", version.created_at, chosen.created_at),
+            Some(chosen) => format!(
+                "Not chosen: it was produced at {}, before the chosen one ({}).",
+                version.created_at, chosen.created_at
+            ),
             None => "Not chosen: it is not what is asked for.".to_owned(),
         }
     }
@@ -157,7 +205,9 @@ impl Reasons<'_> {
     /// What speaks against a version when a partition is asked for.
     fn contradiction(&self, version: &VersionRow, test: &PartitionTest) -> Option<String> {
         if let Some(mismatch) = &version.schema_mismatch {
-            return Some(format!("Skipped: no partition query finds it, since it does not fit the declared keys: {mismatch}"));
+            return Some(format!(
+                "Skipped: no partition query finds it, since it does not fit the declared keys: {mismatch}"
+            ));
         }
         let Some(id) = version.partition_id else {
             let fits = test.0.asks_for_none() && version.state != VersionState::Referenced;
@@ -172,15 +222,23 @@ impl Reasons<'_> {
 /// A partition in words: `region=EU, 2026-11-22`.
 fn label(partition: &PartitionRow) -> String {
     let values = partition.values.iter().map(|(key, value)| format!("{key}={value}"));
-    values.chain(partition.window.map(|window| window.label())).collect::<Vec<_>>().join(", ")
+    values
+        .chain(partition.window.map(|window| window.label()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// How the choice is made, in words.
 fn rule(query: &VersionKeyQuery) -> String {
-    let artifact = format!("{}/{}/{}", query.artifact.project, query.artifact.domain, query.artifact.name);
+    let artifact = format!(
+        "{}/{}/{}",
+        query.artifact.project, query.artifact.domain, query.artifact.name
+    );
     let mut rule = match (&query.version, &query.alias) {
         (Some(version), _) => format!("The version {version:?} of {artifact}, in whatever state it is"),
-        (None, Some(alias)) => format!("The version of {artifact} at which the alias {alias:?} stands, in whatever state it is"),
+        (None, Some(alias)) => {
+            format!("The version of {artifact} at which the alias {alias:?} stands, in whatever state it is")
+        }
         (None, None) => format!(
             "The most recent version of {artifact}: of those available, the one produced last; of the same instant, the one recorded later"
         ),
@@ -208,7 +266,12 @@ fn value_in_words(value: &ValueFilter) -> String {
     tests.extend(value.eq.as_ref().map(|eq| format!("= {eq:?}")));
     tests.extend(value.is_in.as_ref().map(|list| format!("in {list:?}")));
     tests.extend(value.not_in.as_ref().map(|list| format!("not in {list:?}")));
-    tests.extend(value.starts_with.as_ref().map(|start| format!("starting with {start:?}")));
+    tests.extend(
+        value
+            .starts_with
+            .as_ref()
+            .map(|start| format!("starting with {start:?}")),
+    );
     format!("{} {}", value.key, tests.join(" and "))
 }
 
@@ -221,6 +284,9 @@ fn time_in_words(time: &TimeFilter) -> String {
     }));
     tests.extend(time.from.map(|from| format!("that ends after {from}")));
     tests.extend(time.to.map(|to| format!("that starts before {to}")));
-    let size = time.granularity.map(|g| format!(", taken by {}", g.as_str())).unwrap_or_default();
+    let size = time
+        .granularity
+        .map(|g| format!(", taken by {}", g.as_str()))
+        .unwrap_or_default();
     format!("a time window {}{size}", tests.join(" and "))
 }

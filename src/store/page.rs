@@ -114,24 +114,40 @@ impl Key {
 impl Page {
     /// The first rows.
     pub const fn first(limit: u32) -> Self {
-        Self { end: End::First, limit, after: None, before: None }
+        Self {
+            end: End::First,
+            limit,
+            after: None,
+            before: None,
+        }
     }
 
     /// The last rows.
     pub const fn last(limit: u32) -> Self {
-        Self { end: End::Last, limit, after: None, before: None }
+        Self {
+            end: End::Last,
+            limit,
+            after: None,
+            before: None,
+        }
     }
 
     /// Of those behind a place.
     #[must_use]
     pub fn after(self, key: Key) -> Self {
-        Self { after: Some(key), ..self }
+        Self {
+            after: Some(key),
+            ..self
+        }
     }
 
     /// Of those ahead of a place.
     #[must_use]
     pub fn before(self, key: Key) -> Self {
-        Self { before: Some(key), ..self }
+        Self {
+            before: Some(key),
+            ..self
+        }
     }
 
     /// Whether its bounds are keys of such an order; a cursor of another list has others.
@@ -142,14 +158,25 @@ impl Page {
     /// How it is read in an order: which way the index is walked, and between which bounds.
     pub(super) fn walk(&self, direction: OrderDirection, shape: &[KeyKind]) -> Result<Walk<'_>, StoreError> {
         if !self.fits(shape) {
-            return Err(StoreError::Inconsistent("a page is bounded by the key of another order".to_owned()));
+            return Err(StoreError::Inconsistent(
+                "a page is bounded by the key of another order".to_owned(),
+            ));
         }
         let (above, below) = match direction {
             OrderDirection::Ascending => (&self.after, &self.before),
             OrderDirection::Descending => (&self.before, &self.after),
         };
-        let direction = if self.end == End::First { direction } else { direction.reversed() };
-        Ok(Walk { direction, above: above.as_ref(), below: below.as_ref(), limit: i64::from(self.limit) + 1 })
+        let direction = if self.end == End::First {
+            direction
+        } else {
+            direction.reversed()
+        };
+        Ok(Walk {
+            direction,
+            above: above.as_ref(),
+            below: below.as_ref(),
+            limit: i64::from(self.limit) + 1,
+        })
     }
 
     /// The page out of the rows that were read by its walk: at most one more than its limit, in the walk's order.
@@ -158,10 +185,18 @@ impl Page {
         rows.truncate(self.limit as usize);
         let (after, before) = (self.after.is_some(), self.before.is_some());
         match self.end {
-            End::First => Slice { rows, has_next: more || before, has_previous: after },
+            End::First => Slice {
+                rows,
+                has_next: more || before,
+                has_previous: after,
+            },
             End::Last => {
                 rows.reverse();
-                Slice { rows, has_next: before, has_previous: more || after }
+                Slice {
+                    rows,
+                    has_next: before,
+                    has_previous: more || after,
+                }
             }
         }
     }
@@ -170,8 +205,16 @@ impl Page {
 impl<T> Slice<T> {
     /// The same part of a list of something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Slice<U> {
-        let Self { rows, has_next, has_previous } = self;
-        Slice { rows: rows.into_iter().map(f).collect(), has_next, has_previous }
+        let Self {
+            rows,
+            has_next,
+            has_previous,
+        } = self;
+        Slice {
+            rows: rows.into_iter().map(f).collect(),
+            has_next,
+            has_previous,
+        }
     }
 }
 
@@ -208,10 +251,9 @@ impl Walk<'_> {
         format!("ORDER BY {}", columns.join(", "))
     }
 
-    /// `ORDER BY` and `LIMIT`. SQLite plans with the value of a bare placeholder there, and so prepares the statement anew
-    /// at every execution; with a sum it does not.
+    /// `ORDER BY` and `LIMIT`.
     pub fn order_and_limit(&self, binds: &mut Binds, columns: &[&str]) -> String {
-        format!("{} LIMIT {} + 0", self.order(columns), binds.bind(self.limit))
+        format!("{} {}", self.order(columns), binds.limit(self.limit))
     }
 
     /// Puts rows into the walk's order, up to its limit: where several walks were made for one page.

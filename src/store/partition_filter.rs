@@ -45,7 +45,11 @@ pub(super) struct Inner {
 impl PartitionTest {
     /// Settles a filter against the keys that an artifact has in the scope with which it was read.
     pub fn compile(artifact: &ArtifactRow, filter: &PartitionFilter) -> Result<Self, UnknownKey> {
-        let unknown = |key: &str| UnknownKey { key: key.to_owned(), known: artifact.keys.clone(), time: artifact.granularity };
+        let unknown = |key: &str| UnknownKey {
+            key: key.to_owned(),
+            known: artifact.keys.clone(),
+            time: artifact.granularity,
+        };
         if let Some(value) = filter.values.iter().find(|value| !artifact.keys.contains(&value.key)) {
             return Err(unknown(&value.key));
         }
@@ -57,7 +61,11 @@ impl PartitionTest {
         Ok(Self(Arc::new(Inner {
             artifact: artifact.id,
             placement: artifact.placement,
-            named: if filter.is_empty() { None } else { named(artifact, filter, ranges.as_deref()) },
+            named: if filter.is_empty() {
+                None
+            } else {
+                named(artifact, filter, ranges.as_deref())
+            },
             values: filter.values.clone(),
             windows: ranges.map(|ranges| ranges.iter().map(|(start, end)| (start.0, end.0)).collect()),
             strict: filter.strict,
@@ -66,7 +74,10 @@ impl PartitionTest {
 
     /// Refuses a key that an artifact does not have.
     pub fn known(artifact: &ArtifactRow, key: &str) -> Result<(), UnknownKey> {
-        let filter = PartitionFilter { values: vec![ValueFilter::eq(key, "")], ..PartitionFilter::default() };
+        let filter = PartitionFilter {
+            values: vec![ValueFilter::eq(key, "")],
+            ..PartitionFilter::default()
+        };
         Self::compile(artifact, &filter).map(|_| ())
     }
 
@@ -78,8 +89,16 @@ impl PartitionTest {
             None => !(self.0.strict && partition.window.is_some()),
         };
         in_time
-            && self.0.values.iter().all(|test| partition.values.get(&test.key).is_some_and(|value| test.matches(value)))
-            && !(self.0.strict && partition.values.keys().any(|key| self.0.values.iter().all(|test| test.key != *key)))
+            && self
+                .0
+                .values
+                .iter()
+                .all(|test| partition.values.get(&test.key).is_some_and(|value| test.matches(value)))
+            && !(self.0.strict
+                && partition
+                    .values
+                    .keys()
+                    .any(|key| self.0.values.iter().all(|test| test.key != *key)))
     }
 }
 
@@ -100,14 +119,18 @@ impl Inner {
         self.strict && self.values.is_empty() && self.windows.is_none()
     }
 
-    /// A key and the one value that it must have.
-    pub fn equality(&self) -> Option<(&str, &str)> {
-        self.values.iter().find_map(|value| value.eq.as_deref().map(|eq| (value.key.as_str(), eq)))
+    /// A test that asks for one value, with it.
+    pub fn equality(&self) -> Option<(&ValueFilter, &str)> {
+        self.values.iter().find_map(|value| Some((value, value.eq.as_deref()?)))
     }
 }
 
 /// The digests of all partitions that can match, when every key has values that are given one by one, time too.
-fn named(artifact: &ArtifactRow, filter: &PartitionFilter, ranges: Option<&[(Timestamp, Timestamp)]>) -> Option<Vec<Digest>> {
+fn named(
+    artifact: &ArtifactRow,
+    filter: &PartitionFilter,
+    ranges: Option<&[(Timestamp, Timestamp)]>,
+) -> Option<Vec<Digest>> {
     let mut keys: Vec<BTreeMap<String, String>> = vec![BTreeMap::new()];
     for key in &artifact.keys {
         let tests: Vec<&ValueFilter> = filter.values.iter().filter(|value| value.key == *key).collect();
@@ -129,10 +152,18 @@ fn named(artifact: &ArtifactRow, filter: &PartitionFilter, ranges: Option<&[(Tim
     }
     let artifact = artifact.key_of();
     let named = keys.into_iter().flat_map(|values| {
-        windows.iter().map(move |window| PartitionKey { values: values.clone(), window: *window })
+        windows.iter().map(move |window| PartitionKey {
+            values: values.clone(),
+            window: *window,
+        })
     });
     // The partition without values and window is none: its versions have no partition.
-    Some(named.filter(|key| !key.is_empty()).map(|key| key.digest(&artifact)).collect())
+    Some(
+        named
+            .filter(|key| !key.is_empty())
+            .map(|key| key.digest(&artifact))
+            .collect(),
+    )
 }
 
 fn with(values: &BTreeMap<String, String>, key: &str, value: &str) -> BTreeMap<String, String> {
@@ -143,15 +174,25 @@ fn with(values: &BTreeMap<String, String>, key: &str, value: &str) -> BTreeMap<S
 
 /// The values that pass all tests of a key, when one of the tests lists values.
 fn allowed(tests: &[&ValueFilter]) -> Option<Vec<String>> {
-    let listed = tests.iter().find_map(|test| test.eq.as_ref().map(std::slice::from_ref).or(test.is_in.as_deref()))?;
-    let mut values: Vec<String> = listed.iter().filter(|value| tests.iter().all(|test| test.matches(value))).cloned().collect();
+    let listed = tests
+        .iter()
+        .find_map(|test| test.eq.as_ref().map(std::slice::from_ref).or(test.is_in.as_deref()))?;
+    let mut values: Vec<String> = listed
+        .iter()
+        .filter(|value| tests.iter().all(|test| test.matches(value)))
+        .cloned()
+        .collect();
     values.sort_unstable();
     values.dedup();
     Some(values)
 }
 
 /// The windows that are meant one by one, when they can be told; none stands for no window.
-fn windows(granularity: Option<Granularity>, strict: bool, ranges: Option<&[(Timestamp, Timestamp)]>) -> Option<Vec<Option<Window>>> {
+fn windows(
+    granularity: Option<Granularity>,
+    strict: bool,
+    ranges: Option<&[(Timestamp, Timestamp)]>,
+) -> Option<Vec<Option<Window>>> {
     let (Some(granularity), Some(ranges)) = (granularity, ranges) else {
         return (granularity.is_none() || strict).then(|| vec![None]);
     };

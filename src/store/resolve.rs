@@ -45,11 +45,20 @@ pub struct Selection {
 /// passes over those that are only referenced or deleted and, where a partition is asked for, flagged.
 ///
 /// One statement without a partition; two for the most recent of one.
-pub async fn version_select(db: &impl ConnectionTrait, scope: &Scope, query: &VersionKeyQuery) -> Result<Selection, SelectError> {
+pub async fn version_select(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    query: &VersionKeyQuery,
+) -> Result<Selection, SelectError> {
     let Some(filter) = asked(query) else {
-        return Ok(Selection { version: without_partition(db, scope, query).await?, artifact: None });
+        return Ok(Selection {
+            version: without_partition(db, scope, query).await?,
+            artifact: None,
+        });
     };
-    let Some(artifact) = artifact_find(db, scope, &query.artifact).await? else { return Ok(Selection::default()) };
+    let Some(artifact) = artifact_find(db, scope, &query.artifact).await? else {
+        return Ok(Selection::default());
+    };
     let test = PartitionTest::compile(&artifact, filter)?;
     let version = if query.version.is_none() && query.alias.is_none() {
         most_recent(db, scope, &artifact, Some(test)).await?
@@ -59,7 +68,10 @@ pub async fn version_select(db: &impl ConnectionTrait, scope: &Scope, query: &Ve
             _ => None,
         }
     };
-    Ok(Selection { version, artifact: Some(artifact) })
+    Ok(Selection {
+        version,
+        artifact: Some(artifact),
+    })
 }
 
 /// The query's filter on partitions, when it asks for anything.
@@ -73,7 +85,10 @@ async fn most_recent(
     artifact: &ArtifactRow,
     partition: Option<PartitionTest>,
 ) -> Result<Option<VersionRow>, StoreError> {
-    let of = [LatestOf { artifact: artifact.id, partition }];
+    let of = [LatestOf {
+        artifact: artifact.id,
+        partition,
+    }];
     Ok(version_latest_by_artifacts(db, scope, &of).await?.pop().flatten())
 }
 
@@ -90,7 +105,9 @@ pub(super) async fn without_partition(
         format!("version.key_digest = {digest}")
     } else {
         let digest = binds.bind(query.artifact.digest().to_vec());
-        let artifact = format!("(SELECT artifact.id FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision})");
+        let artifact = format!(
+            "(SELECT artifact.id FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision})"
+        );
         let id = match &query.alias {
             Some(alias) => format!(
                 "SELECT alias.version_id FROM alias WHERE alias.artifact_id = {artifact} AND alias.name = {} \
@@ -110,7 +127,12 @@ pub(super) async fn without_partition(
 }
 
 /// Whether a version belongs to a partition that passes.
-async fn in_partition(db: &impl ConnectionTrait, scope: &Scope, version: &VersionRow, test: &PartitionTest) -> Result<bool, StoreError> {
+async fn in_partition(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    version: &VersionRow,
+    test: &PartitionTest,
+) -> Result<bool, StoreError> {
     let Some(id) = version.partition_id else {
         let unpartitioned = version.state != VersionState::Referenced && version.schema_mismatch.is_none();
         return Ok(unpartitioned && test.0.asks_for_none());

@@ -35,7 +35,10 @@ impl Conditions {
 pub(super) fn produced(binds: &mut Binds, revision: &str, filter: &VersionFilter) -> Conditions {
     let mut all = Conditions::default();
     all.and(&format!("version.produced_revision <= {revision}"));
-    match (filter.takes(VersionState::Available), filter.takes(VersionState::Deleted)) {
+    match (
+        filter.takes(VersionState::Available),
+        filter.takes(VersionState::Deleted),
+    ) {
         (true, true) => {}
         (true, false) => all.and(&format!("version.deleted_revision > {revision}")),
         (false, true) => all.and(&format!("version.deleted_revision <= {revision}")),
@@ -49,7 +52,9 @@ pub(super) fn produced(binds: &mut Binds, revision: &str, filter: &VersionFilter
 pub(super) fn referenced(binds: &mut Binds, revision: &str, filter: &VersionFilter) -> Conditions {
     let mut all = Conditions::default();
     all.and("version.named_at IS NOT NULL");
-    all.and(&format!("version.revision <= {revision} AND version.produced_revision > {revision}"));
+    all.and(&format!(
+        "version.revision <= {revision} AND version.produced_revision > {revision}"
+    ));
     created_at(binds, &mut all, filter, "version.named_at");
     alias(binds, &mut all, revision, filter);
     all
@@ -69,23 +74,18 @@ fn alias(binds: &mut Binds, all: &mut Conditions, revision: &str, filter: &Versi
     if let Some(name) = &filter.alias {
         let name = binds.bind(name.as_str());
         all.and(&format!(
-            "EXISTS (SELECT 1 FROM alias WHERE alias.version_id = version.id AND alias.name = {name} \
-             AND alias.revision <= {revision} AND alias.ended_revision > {revision})"
+            "(SELECT 1 FROM alias WHERE alias.version_id = version.id AND alias.name = {name} \
+             AND alias.revision <= {revision} AND alias.ended_revision > {revision} LIMIT 1) = 1"
         ));
     }
 }
 
-/// What else a produced version must be; `table` is where its whole row is.
+/// What else a produced version must be; `table` is where its whole row is. Whose output it is, or else which alias stands
+/// at it, is settled by what the walk goes over: see `version_place::driver`.
 pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter, table: &str) -> Conditions {
     let mut all = Conditions::default();
-    alias(binds, &mut all, revision, filter);
-    if let Some(execution) = &filter.produced_by {
-        let digest = binds.bind(execution.digest().to_vec());
-        let role = edge::OUTPUT;
-        all.and(&format!(
-            "EXISTS (SELECT 1 FROM edge WHERE edge.version_id = version.id AND edge.role = {role} AND edge.revision <= {revision} \
-             AND edge.execution_id = (SELECT id FROM execution WHERE key_digest = {digest}))"
-        ));
+    if filter.produced_by.is_some() {
+        alias(binds, &mut all, revision, filter);
     }
     if let Some(principal) = &filter.principal {
         let principal = binds.bind(principal.as_str());
@@ -106,8 +106,13 @@ pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter,
     let object = format!("{table}.metadata");
     for fact in &filter.metadata {
         let key = binds.bind(fact.key.as_str());
-        for values in [fact.eq.as_ref().map(std::slice::from_ref), fact.is_in.as_deref()].into_iter().flatten() {
-            all.and(&dialect::fact_is_one_of(backend, &object, &key, values, |value| binds.bind(value)));
+        for values in [fact.eq.as_ref().map(std::slice::from_ref), fact.is_in.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            all.and(&dialect::fact_is_one_of(backend, &object, &key, values, |value| {
+                binds.bind(value)
+            }));
         }
         match fact.exists {
             Some(true) => all.and(&dialect::has_fact(backend, &object, &key)),
@@ -118,8 +123,9 @@ pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter,
     all
 }
 
-/// What the partition of a version must be; `windows` tells whether the window is to be tested here.
-pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Conditions {
+/// What the partition of a version must be; `windows` tells whether the window is to be tested here, and `known` which
+/// value need not be.
+pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool, known: Option<&ValueFilter>) -> Conditions {
     let mut all = Conditions::default();
     let column = format!("version.{}", test.placement.partition());
     let window = format!("version.{}", test.placement.window());
@@ -131,12 +137,18 @@ pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Condi
         all.and(&in_ranges(binds, &window, ranges));
     }
     all.and(&format!("{column} IS NOT NULL"));
-    for value in &test.values {
+    for value in test
+        .values
+        .iter()
+        .filter(|value| known.is_none_or(|known| *value != known))
+    {
         all.and(&has_value(binds, test, value, &column));
     }
     if test.strict {
         let count = binds.bind(i64::try_from(test.key_count()).unwrap_or(i64::MAX));
-        all.and(&format!("(SELECT key_count FROM partition WHERE partition.id = {column}) = {count}"));
+        all.and(&format!(
+            "(SELECT key_count FROM partition WHERE partition.id = {column}) = {count}"
+        ));
         if test.windows.is_none() {
             all.and(&format!("{window} = {}", binds.bind(NO_TIME)));
         }
@@ -149,7 +161,7 @@ pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Condi
 pub(super) fn unpartitioned(placement: Placement) -> String {
     let (partition, mismatch) = (placement.partition(), placement.mismatch());
     format!(
-        "version.{partition} IS NULL AND EXISTS (SELECT 1 FROM version AS flag WHERE flag.id = version.id AND flag.{mismatch} IS NULL)"
+        "version.{partition} IS NULL AND (SELECT 1 FROM version AS flag WHERE flag.id = version.id AND flag.{mismatch} IS NULL) = 1"
     )
 }
 
@@ -166,19 +178,23 @@ pub(super) fn in_ranges(binds: &mut Binds, column: &str, ranges: &[(i64, i64)]) 
     }
 }
 
-/// Whether a partition has a value that passes a test.
+/// Whether a partition has a value that passes a test: one look-up for each partition. (With `EXISTS`, PostgreSQL would
+/// gather all partitions that have the value before it looks at the first version.)
 pub(super) fn has_value(binds: &mut Binds, test: &Inner, value: &ValueFilter, partition: &str) -> String {
     let key = binds.bind(value.key.as_str());
     let mut tests = Conditions::default();
     if let Some(eq) = &value.eq {
         // The artifact makes this one descent in the primary key.
-        tests.and(&format!("partition_value.artifact_id = {}", binds.bind(test.artifact.0)));
+        tests.and(&format!(
+            "partition_value.artifact_id = {}",
+            binds.bind(test.artifact.0)
+        ));
         tests.and(&format!("partition_value.value = {}", binds.bind(eq.as_str())));
     }
     value_tests(binds, &mut tests, value, "partition_value.value");
     format!(
-        "EXISTS (SELECT 1 FROM partition_value WHERE partition_value.partition_id = {partition} \
-         AND partition_value.key = {key} AND {})",
+        "(SELECT 1 FROM partition_value WHERE partition_value.partition_id = {partition} \
+         AND partition_value.key = {key} AND {}) = 1",
         tests.as_str()
     )
 }
@@ -196,7 +212,11 @@ pub(super) fn value_tests(binds: &mut Binds, tests: &mut Conditions, value: &Val
     }
     if let Some(start) = &value.starts_with {
         let length = i64::try_from(start.chars().count()).unwrap_or(i64::MAX);
-        tests.and(&format!("substr({column}, 1, CAST({} AS INTEGER)) = {}", binds.bind(length), binds.bind(start.as_str())));
+        tests.and(&format!(
+            "substr({column}, 1, CAST({} AS INTEGER)) = {}",
+            binds.bind(length),
+            binds.bind(start.as_str())
+        ));
     }
 }
 

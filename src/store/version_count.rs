@@ -23,13 +23,21 @@ pub async fn version_count(
         let mut members = Counts::new(db, scope, filter);
         let places = artifact_places(&mut members.binds, &members.revision, &groups.artifacts, false);
         members.add_places(&places);
-        scatter(&mut counts, &groups.artifacts, members.run(db, groups.artifacts.len()).await?);
+        scatter(
+            &mut counts,
+            &groups.artifacts,
+            members.run(db, groups.artifacts.len()).await?,
+        );
     }
     if !groups.partitions.is_empty() {
         let mut members = Counts::new(db, scope, filter);
         let places = partition_places(&mut members.binds, &members.revision, &groups.partitions);
         members.add_places(&places);
-        scatter(&mut counts, &groups.partitions, members.run(db, groups.partitions.len()).await?);
+        scatter(
+            &mut counts,
+            &groups.partitions,
+            members.run(db, groups.partitions.len()).await?,
+        );
     }
     for (placement, named) in Placement::BOTH.into_iter().zip(&groups.named) {
         if !named.is_empty() {
@@ -67,7 +75,12 @@ impl<'a> Counts<'a> {
     fn new(db: &impl ConnectionTrait, scope: &Scope, filter: &'a VersionFilter) -> Self {
         let mut binds = Binds::new(db);
         let revision = binds.bind(scope.revision);
-        Self { binds, revision, filter, texts: Vec::new() }
+        Self {
+            binds,
+            revision,
+            filter,
+            texts: Vec::new(),
+        }
     }
 
     async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Vec<i64>, StoreError> {
@@ -85,7 +98,8 @@ impl<'a> Counts<'a> {
                 named.and(conditions::referenced(&mut self.binds, &self.revision, self.filter).as_str());
                 sum.push_str(&format!(" + (SELECT count(*) FROM version WHERE {})", named.as_str()));
             }
-            self.texts.push(format!("SELECT parent.key, {sum} FROM {}", place.parents));
+            self.texts
+                .push(format!("SELECT parent.key, {sum} FROM {}", place.parents));
         }
     }
 
@@ -95,9 +109,12 @@ impl<'a> Counts<'a> {
         let mut all = Conditions::default();
         all.and(&format!("version.artifact_id = {artifact}"));
         self.and_produced(&mut all);
-        all.and(conditions::partition(&mut self.binds, test, true).as_str());
+        all.and(conditions::partition(&mut self.binds, test, true, None).as_str());
         let from = self.from(&artifact);
-        self.texts.push(format!("SELECT parent.key, (SELECT count(*) FROM {from} WHERE {}) FROM {parent}", all.as_str()));
+        self.texts.push(format!(
+            "SELECT parent.key, (SELECT count(*) FROM {from} WHERE {}) FROM {parent}",
+            all.as_str()
+        ));
     }
 
     fn and_produced(&mut self, all: &mut Conditions) {

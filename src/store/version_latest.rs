@@ -22,10 +22,18 @@ pub struct LatestOf {
 }
 
 /// The latest is the newest; of the same instant, the one recorded later.
-const NEWEST: Walk<'static> = Walk { direction: OrderDirection::Descending, above: None, below: None, limit: 1 };
+const NEWEST: Walk<'static> = Walk {
+    direction: OrderDirection::Descending,
+    above: None,
+    below: None,
+    limit: 1,
+};
 
 fn available() -> VersionFilter {
-    VersionFilter { states: Some(vec![VersionState::Available]), ..VersionFilter::default() }
+    VersionFilter {
+        states: Some(vec![VersionState::Available]),
+        ..VersionFilter::default()
+    }
 }
 
 /// The latest versions of artifacts: an answer for each, in their order.
@@ -34,7 +42,10 @@ pub async fn version_latest_by_artifacts(
     scope: &Scope,
     of: &[LatestOf],
 ) -> Result<Vec<Option<VersionRow>>, StoreError> {
-    let parents = of.iter().map(|of| VersionsOf::Artifact { id: of.artifact, partition: of.partition.clone() });
+    let parents = of.iter().map(|of| VersionsOf::Artifact {
+        id: of.artifact,
+        partition: of.partition.clone(),
+    });
     latest(db, scope, &parents.collect::<Vec<_>>()).await
 }
 
@@ -48,8 +59,14 @@ pub async fn version_latest_by_partitions(
     latest(db, scope, &parents).await
 }
 
-async fn latest(db: &impl ConnectionTrait, scope: &Scope, of: &[VersionsOf]) -> Result<Vec<Option<VersionRow>>, StoreError> {
-    Ok(firsts(pick_versions(db, scope, of, &available(), VersionOrderField::CreatedAt, NEWEST).await?))
+async fn latest(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[VersionsOf],
+) -> Result<Vec<Option<VersionRow>>, StoreError> {
+    Ok(firsts(
+        pick_versions(db, scope, of, &available(), VersionOrderField::CreatedAt, NEWEST).await?,
+    ))
 }
 
 fn firsts(rows: Rows) -> Vec<Option<VersionRow>> {
@@ -58,7 +75,11 @@ fn firsts(rows: Rows) -> Vec<Option<VersionRow>> {
 
 /// Whether versions are the latest of their partition (of the unpartitioned ones, for those that have none): an answer
 /// for each, in their order. A version that is only referenced, deleted or flagged is not.
-pub async fn version_is_latest(db: &impl ConnectionTrait, scope: &Scope, of: &[VersionRow]) -> Result<Vec<bool>, StoreError> {
+pub async fn version_is_latest(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[VersionRow],
+) -> Result<Vec<bool>, StoreError> {
     let can_be = |row: &&VersionRow| row.state == VersionState::Available && row.schema_mismatch.is_none();
     let mut latest: HashMap<Place, VersionId> = HashMap::new();
     let mut partitions: Vec<PartitionId> = of.iter().filter(can_be).filter_map(|row| row.partition_id).collect();
@@ -69,8 +90,12 @@ pub async fn version_is_latest(db: &impl ConnectionTrait, scope: &Scope, of: &[V
         let found = partitions.iter().zip(rows);
         latest.extend(found.filter_map(|(id, row)| Some((Place::Partition(*id), row?.id))));
     }
-    let mut artifacts: Vec<ArtifactId> =
-        of.iter().filter(can_be).filter(|row| row.partition_id.is_none()).map(|row| row.artifact_id).collect();
+    let mut artifacts: Vec<ArtifactId> = of
+        .iter()
+        .filter(can_be)
+        .filter(|row| row.partition_id.is_none())
+        .map(|row| row.artifact_id)
+        .collect();
     artifacts.sort_unstable();
     artifacts.dedup();
     if !artifacts.is_empty() {
@@ -78,8 +103,14 @@ pub async fn version_is_latest(db: &impl ConnectionTrait, scope: &Scope, of: &[V
         let found = artifacts.iter().zip(rows);
         latest.extend(found.filter_map(|(id, row)| Some((Place::Artifact(*id), row?.id))));
     }
-    let place = |row: &VersionRow| row.partition_id.map_or(Place::Artifact(row.artifact_id), Place::Partition);
-    Ok(of.iter().map(|row| can_be(&row) && latest.get(&place(row)) == Some(&row.id)).collect())
+    let place = |row: &VersionRow| {
+        row.partition_id
+            .map_or(Place::Artifact(row.artifact_id), Place::Partition)
+    };
+    Ok(of
+        .iter()
+        .map(|row| can_be(&row) && latest.get(&place(row)) == Some(&row.id))
+        .collect())
 }
 
 #[derive(PartialEq, Eq, Hash)]

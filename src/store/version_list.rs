@@ -90,7 +90,10 @@ impl VersionOrderField {
 
 impl Default for VersionOrder {
     fn default() -> Self {
-        Self { field: VersionOrderField::CreatedAt, direction: OrderDirection::Descending }
+        Self {
+            field: VersionOrderField::CreatedAt,
+            direction: OrderDirection::Descending,
+        }
     }
 }
 

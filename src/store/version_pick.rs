@@ -13,6 +13,7 @@ use super::version_conditions::{self as conditions, Conditions};
 use super::version_list::{VersionFilter, VersionOrderField, VersionsOf};
 use super::version_place::{Groups, Place, artifact_places, driver, named_place, partition_places, single};
 use super::{Scope, StoreError, dialect};
+use crate::domain::filter::ValueFilter;
 
 /// Rows of each parent, in the order of a walk.
 pub(super) type Rows = Vec<Vec<VersionRow>>;
@@ -48,13 +49,21 @@ pub(super) async fn pick_versions(
         let by_window = field == VersionOrderField::TimePartition;
         let places = artifact_places(&mut members.binds, &members.revision, &groups.artifacts, by_window);
         members.add_places(wanted, &places);
-        scatter(&mut rows, &groups.artifacts, members.run(db, groups.artifacts.len()).await?);
+        scatter(
+            &mut rows,
+            &groups.artifacts,
+            members.run(db, groups.artifacts.len()).await?,
+        );
     }
     if !groups.partitions.is_empty() {
         let mut members = Members::new(db, scope);
         let places = partition_places(&mut members.binds, &members.revision, &groups.partitions);
         members.add_places(wanted, &places);
-        scatter(&mut rows, &groups.partitions, members.run(db, groups.partitions.len()).await?);
+        scatter(
+            &mut rows,
+            &groups.partitions,
+            members.run(db, groups.partitions.len()).await?,
+        );
     }
     for (placement, named) in Placement::BOTH.into_iter().zip(&groups.named) {
         if !named.is_empty() {
@@ -91,13 +100,18 @@ impl Members {
     fn new(db: &impl ConnectionTrait, scope: &Scope) -> Self {
         let mut binds = Binds::new(db);
         let revision = binds.bind(scope.revision);
-        Self { binds, revision, texts: Vec::new() }
+        Self {
+            binds,
+            revision,
+            texts: Vec::new(),
+        }
     }
 
     fn add(&mut self, parents: &str, pick: &str) {
         let columns = version_columns(&self.revision);
         let picked = dialect::join_picked(self.binds.backend, "version", pick);
-        self.texts.push(format!("SELECT parent.key, {columns} FROM {parents} {picked}"));
+        self.texts
+            .push(format!("SELECT parent.key, {columns} FROM {parents} {picked}"));
     }
 
     fn add_places(&mut self, wanted: Wanted, places: &[Place]) {
@@ -108,7 +122,10 @@ impl Members {
     }
 
     async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Rows, StoreError> {
-        let rows = self.binds.many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS).await?;
+        let rows = self
+            .binds
+            .many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS)
+            .await?;
         deal(parents, &rows, read_version)
     }
 }
@@ -126,7 +143,11 @@ async fn of_tests(
         .partition(|(_, test)| by_created && test.windows.is_some() && test.placement == Placement::Current);
     let mut members = Members::new(db, scope);
     for (index, (_, test)) in recent.iter().chain(&whole).enumerate() {
-        let pick = if index < recent.len() { recent_pick(&mut members, wanted, test) } else { test_pick(&mut members, wanted, test) };
+        let pick = if index < recent.len() {
+            recent_pick(&mut members, wanted, test)
+        } else {
+            test_pick(&mut members, wanted, test)
+        };
         let parent = single(&mut members.binds, index);
         members.add(&parent, &pick);
     }
@@ -175,11 +196,28 @@ fn place_pick(members: &mut Members, wanted: Wanted, place: &Place) -> String {
             let named = conditions::referenced(binds, revision, wanted.filter);
             let made = conditions::produced(binds, revision, wanted.filter);
             let content = conditions::content(binds, revision, wanted.filter, "version");
-            either.and(&format!("({} AND {} OR {})", made.as_str(), content.as_str(), named.as_str()));
+            either.and(&format!(
+                "({} AND {} OR {})",
+                made.as_str(),
+                content.as_str(),
+                named.as_str()
+            ));
         }
-        return limited(binds, wanted.walk, vec![Branch { from, conditions: either, keys: keys(wanted.field, place.placement) }]);
+        return limited(
+            binds,
+            wanted.walk,
+            vec![Branch {
+                from,
+                conditions: either,
+                keys: keys(wanted.field, place.placement),
+            }],
+        );
     }
-    let mut branches = vec![Branch { from, conditions: produced, keys: keys(wanted.field, place.placement) }];
+    let mut branches = vec![Branch {
+        from,
+        conditions: produced,
+        keys: keys(wanted.field, place.placement),
+    }];
     if referenced {
         let mut named = place.own.clone();
         named.and(conditions::referenced(binds, revision, wanted.filter).as_str());
@@ -187,7 +225,11 @@ fn place_pick(members: &mut Members, wanted: Wanted, place: &Place) -> String {
         if wanted.field == VersionOrderField::TimePartition {
             keys.insert(0, format!("CAST({} AS BIGINT)", binds.bind(NO_TIME)));
         }
-        branches.push(Branch { from: "version".to_owned(), conditions: named, keys });
+        branches.push(Branch {
+            from: "version".to_owned(),
+            conditions: named,
+            keys,
+        });
     }
     limited(binds, wanted.walk, branches)
 }
@@ -215,10 +257,25 @@ fn limited(binds: &mut Binds, walk: Walk, branches: Vec<Branch>) -> String {
             let order = walk.order_and_limit(binds, &columns);
             let (from, conditions) = (branch.from, branch.conditions);
             names = (0..columns.len()).map(|n| format!("k{n}")).collect();
-            let keyed: Vec<String> = columns.iter().zip(&names).map(|(column, name)| format!("{column} AS {name}")).collect();
-            let selected = if single { String::new() } else { format!(", {}", keyed.join(", ")) };
-            let text = format!("SELECT version.id{selected} FROM {from} WHERE {}{bounds} {order}", conditions.as_str());
-            if single { text } else { format!("SELECT * FROM ({text}) AS branch{number}") }
+            let keyed: Vec<String> = columns
+                .iter()
+                .zip(&names)
+                .map(|(column, name)| format!("{column} AS {name}"))
+                .collect();
+            let selected = if single {
+                String::new()
+            } else {
+                format!(", {}", keyed.join(", "))
+            };
+            let text = format!(
+                "SELECT version.id{selected} FROM {from} WHERE {}{bounds} {order}",
+                conditions.as_str()
+            );
+            if single {
+                text
+            } else {
+                format!("SELECT * FROM ({text}) AS branch{number}")
+            }
         })
         .collect();
     if single {
@@ -236,16 +293,19 @@ fn recent_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
     let artifact = binds.bind(test.artifact.0);
     let bounds = wanted.walk.bounds(binds, &columns);
     let order = wanted.walk.order(&columns);
-    let recent = binds.bind(RECENT);
+    let recent = binds.limit(RECENT);
     let from = format!(
         "(SELECT id, created_at, ordinal, window_start, partition_id, produced_revision, deleted_revision FROM version \
-         WHERE version.artifact_id = {artifact}{bounds} {order} LIMIT {recent} + 0) AS version"
+         WHERE version.artifact_id = {artifact}{bounds} {order} {recent}) AS version"
     );
     let mut all = conditions::produced(binds, revision, wanted.filter);
-    all.and(conditions::partition(binds, test, true).as_str());
+    all.and(conditions::partition(binds, test, true, None).as_str());
     let content = conditions::content(binds, revision, wanted.filter, "whole");
     if !content.is_empty() {
-        all.and(&format!("EXISTS (SELECT 1 FROM version AS whole WHERE whole.id = version.id AND {})", content.as_str()));
+        all.and(&format!(
+            "(SELECT 1 FROM version AS whole WHERE whole.id = version.id AND {}) = 1",
+            content.as_str()
+        ));
     }
     let limit = wanted.walk.order_and_limit(binds, &columns);
     format!("SELECT version.id FROM {from} WHERE {} {limit}", all.as_str())
@@ -255,37 +315,79 @@ fn recent_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
 /// over all of the artifact's.
 fn test_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
     let (binds, revision) = (&mut members.binds, members.revision.as_str());
-    let mut all = Conditions::default();
     let artifact = binds.bind(test.artifact.0);
-    let mut keys = keys(wanted.field, test.placement);
-    let from = match (driver(binds, revision, wanted.filter, &artifact), test.equality(), test.windows.as_deref()) {
-        (Some(driver), ..) => driver,
-        (None, Some((key, value)), None) if wanted.field == VersionOrderField::CreatedAt => {
-            let (key, value) = (binds.bind(key), binds.bind(value));
-            all.and(&format!("version_value.artifact_id = {artifact} AND version_value.key = {key} AND version_value.value = {value}"));
-            keys = vec!["version_value.created_at".to_owned(), "version_value.ordinal".to_owned()];
-            format!("version_value {} version ON version.id = version_value.version_id", dialect::then_join(binds.backend))
+    let Way {
+        from,
+        mut conditions,
+        keys,
+        in_windows,
+        known,
+    } = way(binds, revision, wanted, test, &artifact);
+    conditions.and(conditions::produced(binds, revision, wanted.filter).as_str());
+    conditions.and(conditions::partition(binds, test, !in_windows, known).as_str());
+    conditions.and(conditions::content(binds, revision, wanted.filter, "version").as_str());
+    limited(binds, wanted.walk, vec![Branch { from, conditions, keys }])
+}
+
+/// What is walked to find the versions that pass a filter on partitions, and what that settles of it.
+struct Way<'a> {
+    from: String,
+    conditions: Conditions,
+    keys: Vec<String>,
+    /// All windows are as asked for.
+    in_windows: bool,
+    /// A test that all pass.
+    known: Option<&'a ValueFilter>,
+}
+
+fn way<'a>(binds: &mut Binds, revision: &str, wanted: Wanted, test: &'a Inner, artifact: &str) -> Way<'a> {
+    let then = dialect::then_join(binds.backend);
+    let mut conditions = Conditions::default();
+    conditions.and(&format!("version.artifact_id = {artifact}"));
+    let keys = keys(wanted.field, test.placement);
+    let mut way = Way {
+        from: "version".to_owned(),
+        conditions,
+        keys,
+        in_windows: false,
+        known: None,
+    };
+    let by_window = test.placement == Placement::Current && wanted.field != VersionOrderField::Version;
+    if let Some(driver) = driver(binds, revision, wanted.filter, artifact) {
+        way.from = driver;
+        return way;
+    }
+    match (test.windows.as_deref(), test.equality()) {
+        (Some([_]), _) if by_window => {
+            way.from = format!("version{}", dialect::indexed_by(binds.backend, "version_window"));
         }
-        (None, _, Some(ranges)) if ranges.len() > 1 && test.placement == Placement::Current => {
+        (Some(ranges), _) if by_window => {
             let list = binds.bind(dialect::pairs(ranges));
             let ranges = dialect::each_range(binds.backend, &list);
-            let then = dialect::then_join(binds.backend);
             let indexed = dialect::indexed_by(binds.backend, "version_window");
-            format!(
+            way.from = format!(
                 "{ranges} {then} version{indexed} ON version.artifact_id = {artifact} \
                  AND version.window_start >= range.low AND version.window_start < range.high"
-            )
+            );
+            way.in_windows = true;
         }
-        (None, _, Some(_)) if test.placement == Placement::Current && wanted.field != VersionOrderField::Version => {
-            format!("version{}", dialect::indexed_by(binds.backend, "version_window"))
+        (None, Some((value, eq))) if wanted.field == VersionOrderField::CreatedAt => {
+            let (key, eq) = (binds.bind(value.key.as_str()), binds.bind(eq));
+            way.from = format!("version_value {then} version ON version.id = version_value.version_id");
+            way.conditions = Conditions::default();
+            way.conditions.and(&format!(
+                "version_value.artifact_id = {artifact} AND version_value.key = {key} AND version_value.value = {eq}"
+            ));
+            way.keys = vec![
+                "version_value.created_at".to_owned(),
+                "version_value.ordinal".to_owned(),
+            ];
+            way.known = Some(value)
+                .filter(|value| value.is_in.is_none() && value.not_in.is_none() && value.starts_with.is_none());
         }
-        _ => "version".to_owned(),
-    };
-    all.and(&format!("version.artifact_id = {artifact}"));
-    all.and(conditions::produced(binds, revision, wanted.filter).as_str());
-    all.and(conditions::partition(binds, test, !from.contains("range.low")).as_str());
-    all.and(conditions::content(binds, revision, wanted.filter, "version").as_str());
-    limited(binds, wanted.walk, vec![Branch { from, conditions: all, keys }])
+        _ => {}
+    }
+    way
 }
 
 /// The newest versions of artifacts that belong to no partition and are not flagged.
@@ -303,6 +405,13 @@ pub(super) async fn pick_unpartitioned(
         place.own.and(&conditions::unpartitioned(place.placement));
         place.referenced = false;
     }
-    members.add_places(Wanted { filter, field: VersionOrderField::CreatedAt, walk }, &places);
+    members.add_places(
+        Wanted {
+            filter,
+            field: VersionOrderField::CreatedAt,
+            walk,
+        },
+        &places,
+    );
     members.run(db, artifacts.len()).await
 }

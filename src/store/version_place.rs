@@ -26,10 +26,14 @@ impl<'a> Groups<'a> {
             match parent {
                 VersionsOf::Partition(id) => groups.partitions.push((position, *id)),
                 VersionsOf::Artifact { id, partition: None } => groups.artifacts.push((position, *id)),
-                VersionsOf::Artifact { id, partition: Some(test) } => match &test.0.named {
+                VersionsOf::Artifact {
+                    id,
+                    partition: Some(test),
+                } => match &test.0.named {
                     _ if test.0.is_empty() => groups.artifacts.push((position, *id)),
                     Some(digests) if !test.0.asks_for_none() => {
-                        groups.named[test.0.placement as usize].extend(digests.iter().map(|digest| (position, *digest)));
+                        groups.named[test.0.placement as usize]
+                            .extend(digests.iter().map(|digest| (position, *digest)));
                     }
                     _ => groups.tests.push((position, &*test.0)),
                 },
@@ -55,20 +59,38 @@ pub(super) struct Place {
 }
 
 /// Artifacts as parents. Where windows matter, they are told apart by where those stand.
-pub(super) fn artifact_places(binds: &mut Binds, revision: &str, artifacts: &[(usize, ArtifactId)], windows: bool) -> Vec<Place> {
+pub(super) fn artifact_places(
+    binds: &mut Binds,
+    revision: &str,
+    artifacts: &[(usize, ArtifactId)],
+    windows: bool,
+) -> Vec<Place> {
     let list = binds.bind(dialect::numbers(binds.backend, artifacts.iter().map(|(_, id)| id.0)));
     let parents = dialect::each_number(binds.backend, &list);
     let mut own = Conditions::default();
     own.and("version.artifact_id = parent.value");
-    let place = Place { parents, own, artifact: "parent.value", placement: Placement::Current, referenced: true };
+    let place = Place {
+        parents,
+        own,
+        artifact: "parent.value",
+        placement: Placement::Current,
+        referenced: true,
+    };
     if !windows {
         return vec![place];
     }
     let then = dialect::then_join(binds.backend);
     let told_apart = Placement::BOTH.map(|placement| {
         let holds = placement.holds(revision);
-        let parents = format!("{} {then} artifact ON artifact.id = parent.value AND {holds}", place.parents);
-        Place { parents, placement, ..place.clone() }
+        let parents = format!(
+            "{} {then} artifact ON artifact.id = parent.value AND {holds}",
+            place.parents
+        );
+        Place {
+            parents,
+            placement,
+            ..place.clone()
+        }
     });
     told_apart.into()
 }
@@ -94,13 +116,22 @@ pub(super) fn named_place(binds: &mut Binds, named: &[(usize, Digest)], placemen
     let list = binds.bind(dialect::digests(binds.backend, named.iter().map(|(_, digest)| *digest)));
     let parents = dialect::each_digest(binds.backend, &list);
     let then = dialect::then_join(binds.backend);
-    in_partition(format!("{parents} {then} partition ON partition.digest = parent.value"), placement)
+    in_partition(
+        format!("{parents} {then} partition ON partition.digest = parent.value"),
+        placement,
+    )
 }
 
 fn in_partition(parents: String, placement: Placement) -> Place {
     let mut own = Conditions::default();
     own.and(&placed(placement, "partition.id"));
-    Place { parents, own, artifact: "partition.artifact_id", placement, referenced: false }
+    Place {
+        parents,
+        own,
+        artifact: "partition.artifact_id",
+        placement,
+        referenced: false,
+    }
 }
 
 /// One parent that brings its conditions along: a table `parent` with its position alone.
@@ -127,4 +158,3 @@ pub(super) fn driver(binds: &mut Binds, revision: &str, filter: &VersionFilter, 
          AND alias.revision <= {revision} AND alias.ended_revision > {revision}) AS made {then} version ON version.id = made.version_id"
     ))
 }
-
