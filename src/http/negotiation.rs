@@ -31,15 +31,16 @@ impl Media {
     ///
     /// Of two that it likes equally the newer wins, if the client has named it; a client that takes anything is an older one.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = headers
+        if !headers.contains_key(header::ACCEPT) {
+            return Some(Self::Json);
+        }
+        let ranges: Vec<_> = headers
             .get_all(header::ACCEPT)
             .into_iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(Range::parse)
-            .peekable();
-        ranges.peek()?;
-        let ranges: Vec<_> = ranges.collect();
+            .collect();
         let quality = |media: Self| ranges.iter().filter_map(|range| range.fits(media)).max().map_or(0, |(_, quality)| quality);
         let named = ranges.iter().any(|range| (range.kind, range.subtype) == Self::GraphqlResponse.essence());
         let (newer, older) = (quality(Self::GraphqlResponse), quality(Self::Json));
@@ -150,6 +151,7 @@ mod tests {
             assert_eq!(accepted(&[accept]), expected, "{accept}");
         }
         assert_eq!(accepted(&["text/html", "application/json"]), Some(Json));
+        assert_eq!(accepted(&[]), Some(Json));
     }
 
     #[test]
