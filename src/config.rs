@@ -263,7 +263,7 @@ impl Server {
         for origin in &self.cors_allowed_origins {
             if origin != "*" && !is_origin(origin) {
                 problems.push(format!(
-                    "server.cors_allowed_origins names {origin:?}, but must name such as \"https://example.org\", or \"*\""
+                    "server.cors_allowed_origins names {origin:?}: name one such as \"https://example.org\", or \"*\""
                 ));
             }
         }
