@@ -7,6 +7,8 @@ use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
 
 use async_graphql::{Error, ErrorExtensionValues, Pos, ServerError};
 
+use crate::domain::Invalid;
+
 /// The kinds of failure that a client can tell apart, in `extensions.code` of every error. The list is part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -258,6 +260,12 @@ impl ApiError {
             values.set("retryable", true);
         }
         values
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::bad_user_input(invalid.argument, invalid.message)
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use tower_http::{
+    CompressionLevel,
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, Any, CorsLayer},
 };
@@ -30,8 +31,10 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// Surrounds all routes of a router with everything in this module.
 pub fn surround(router: Router, server: &Server) -> Router {
-    let compressed =
-        router.layer(CompressionLayer::new().compress_when(SizeAbove::new(server.compression_minimum_bytes)));
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(server.compression_minimum_bytes));
+    let compressed = router.layer(compression);
     let shared = match cors(&server.cors_allowed_origins) {
         Some(cors) => compressed.layer(cors),
         None => compressed,
