@@ -9,12 +9,7 @@
 //! 5. [`http`]: the transport
 //! 6. [`server`]: what puts them together, and `cli` in the binary
 
-
 pub mod domain;
-
-
-
 
 pub mod service;
 pub mod store;
-

@@ -29,8 +29,16 @@ impl Rank {
             Some(_) => 3,
         };
         let outcome = state.filter(|s| s.is_final()).map_or(0, |s| s as u8);
-        let ended_at = if stage == 3 { ended_at.unwrap_or(NO_TIME) } else { NO_TIME };
-        Self { stage, ended_at, outcome }
+        let ended_at = if stage == 3 {
+            ended_at.unwrap_or(NO_TIME)
+        } else {
+            NO_TIME
+        };
+        Self {
+            stage,
+            ended_at,
+            outcome,
+        }
     }
 }
 
@@ -100,11 +108,19 @@ impl Ranks {
         distinct.dedup();
         let mut stored = String::new();
         for rank in distinct {
-            let letters = FIELDS.iter().zip(&self.0).filter(|(_, r)| **r == Some(rank)).map(|((_, letter), _)| *letter);
+            let letters = FIELDS
+                .iter()
+                .zip(&self.0)
+                .filter(|(_, r)| **r == Some(rank))
+                .map(|((_, letter), _)| *letter);
             let separator = if stored.is_empty() { "" } else { ";" };
             let letters: String = letters.collect();
             // Writing into a String cannot fail.
-            let _ = write!(stored, "{separator}{},{},{}={letters}", rank.stage, rank.ended_at, rank.outcome);
+            let _ = write!(
+                stored,
+                "{separator}{},{},{}={letters}",
+                rank.stage, rank.ended_at, rank.outcome
+            );
         }
         stored
     }
@@ -122,11 +138,23 @@ pub fn merge(
     record: &PreparedExecution,
     parent_id: Option<entity::ExecutionId>,
 ) -> Result<bool, Contradiction> {
-    let mut merge = Merge { rank: record.rank, ranks, changed: false };
+    let mut merge = Merge {
+        rank: record.rank,
+        ranks,
+        changed: false,
+    };
     merge.field(Field::Kind, &mut row.kind, record.kind.map(|k| k.as_str().to_owned()))?;
-    merge.field(Field::State, &mut row.state, record.state.map(|s| s.as_str().to_owned()))?;
+    merge.field(
+        Field::State,
+        &mut row.state,
+        record.state.map(|s| s.as_str().to_owned()),
+    )?;
     merge.optional(Field::Entity, &mut row.entity, record.entity.clone())?;
-    merge.optional(Field::EntityVersion, &mut row.entity_version, record.entity_version.clone())?;
+    merge.optional(
+        Field::EntityVersion,
+        &mut row.entity_version,
+        record.entity_version.clone(),
+    )?;
     merge.optional(Field::NodeId, &mut row.node_id, record.node_id.clone())?;
     merge.optional(Field::Attempt, &mut row.attempt, record.attempt)?;
     merge.optional(Field::Principal, &mut row.principal, record.principal.clone())?;
@@ -144,7 +172,11 @@ pub fn merge(
 
 /// The kind of an execution of which no record says it: what has a parent is taken for a task.
 pub fn default_kind(has_parent: bool) -> ExecutionKind {
-    if has_parent { ExecutionKind::Task } else { ExecutionKind::Workflow }
+    if has_parent {
+        ExecutionKind::Task
+    } else {
+        ExecutionKind::Workflow
+    }
 }
 
 struct Merge<'a> {
