@@ -104,3 +104,14 @@ async fn advisory(connection: &DatabaseConnection, function: &str) -> Result<(),
     }
     Ok(())
 }
+
+/// Appends the placeholder of the value with this number, counted from 1.
+pub fn push_placeholder(sql: &mut String, backend: DbBackend, number: usize) {
+    match backend {
+        DbBackend::Sqlite => sql.push('?'),
+        _ => {
+            sql.push('$');
+            sql.push_str(&number.to_string());
+        }
+    }
+}

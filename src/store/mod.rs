@@ -8,7 +8,7 @@ pub mod dialect;
 pub mod error;
 pub mod ledger;
 pub mod placement_change;
-pub mod resolve;
+
 pub mod scope;
 pub mod table;
 
