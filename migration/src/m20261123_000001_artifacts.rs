@@ -90,6 +90,7 @@ const UP: &[&str] = &[
         created_at_given BOOLEAN NOT NULL,
         ordinal BIGINT NOT NULL,
         named_at BIGINT,
+        placed_revision BIGINT NOT NULL,
         partition_id BIGINT CONSTRAINT version_partition REFERENCES partition (id),
         window_start BIGINT NOT NULL,
         schema_mismatch TEXT,
