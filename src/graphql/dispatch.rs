@@ -6,6 +6,7 @@
 //! statements of a query is a property of the query. It also means that no resolver holds a connection while it waits,
 //! and that a request which is given up takes its reads with it.
 
+use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,6 +64,12 @@ impl Dispatcher {
 
     fn take(&self) -> Vec<FutureObj<'static, ()>> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dispatcher")
     }
 }
 

@@ -27,7 +27,7 @@ use super::types::version::Version;
 use super::view::View;
 use crate::domain::filter::{VersionKeyQuery, VersionQuery as DomainQuery};
 use crate::domain::key;
-use crate::store::artifact::ArtifactOrder as StoredArtifactOrder;
+use crate::store::artifact_list::ArtifactOrder as StoredArtifactOrder;
 use crate::store::execution::ExecutionOrder as StoredExecutionOrder;
 
 /// The queries, on the newest state or on a past one.

@@ -6,7 +6,7 @@ use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, HashMapCache};
 
 use super::context::RequestContext;
-use super::dispatch::{Dispatcher, NoDelay};
+use super::dispatch::NoDelay;
 use super::error::{ApiError, ErrorCode};
 use super::loaders::facts::{Newest, RevisionAt};
 use super::loaders::{Batch, Key, Loaders};
@@ -95,7 +95,7 @@ impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Unavailable(cause) => Self::unavailable(cause),
-            WriteError::Internal(cause) => Self::internal(cause),
+            WriteError::Store(error) => error.into(),
         }
     }
 }
@@ -126,7 +126,6 @@ pub fn rejection_code(code: RejectionCode) -> ErrorCode {
         RejectionCode::NotFound => ErrorCode::NotFound,
         RejectionCode::Conflict => ErrorCode::Conflict,
         RejectionCode::FailedPrecondition => ErrorCode::FailedPrecondition,
-        RejectionCode::LimitExceeded => ErrorCode::LimitExceeded,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{Invalid, filter};
 use crate::graphql::enums::{ExecutionKind, ExecutionState, VersionState};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::Json;
-use crate::store::artifact::ArtifactFilter as StoredArtifactFilter;
+use crate::store::artifact_list::ArtifactFilter as StoredArtifactFilter;
 use crate::store::execution::ExecutionFilter as StoredExecutionFilter;
 use crate::store::version_list::{MetadataFilter as StoredMetadataFilter, VersionFilter as StoredVersionFilter};
 

@@ -8,7 +8,7 @@ use entity::{ArtifactId, ExecutionId, PartitionId, VersionId};
 
 use super::{Batch, in_order};
 use crate::domain::time::Timestamp;
-use crate::store::artifact::{self, ProjectRow};
+use crate::store::artifact_list::{self, ProjectRow};
 use crate::store::scope::{Recorded, revision_at, revision_newest};
 use crate::store::version::{self, Parts, ProducerRow, VersionContent, VersionRow};
 use crate::store::version_latest::{self, LatestOf};
@@ -68,7 +68,7 @@ impl Batch for Projects {
     type Value = Arc<[ProjectRow]>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<Self::Value>, StoreError> {
-        let projects: Arc<[ProjectRow]> = artifact::artifact_projects(db, scope).await?.into();
+        let projects: Arc<[ProjectRow]> = artifact_list::artifact_projects(db, scope).await?.into();
         Ok(vec![projects; of.len()])
     }
 }
@@ -82,7 +82,7 @@ impl Batch for ArtifactUpdatedAt {
     type Value = Option<Timestamp>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ArtifactId]) -> Result<Vec<Self::Value>, StoreError> {
-        artifact::artifact_updated_at(db, scope, of).await
+        artifact_list::artifact_updated_at(db, scope, of).await
     }
 }
 
@@ -95,7 +95,7 @@ impl Batch for ArtifactVersionCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ArtifactId]) -> Result<Vec<i64>, StoreError> {
-        artifact::artifact_version_counts(db, scope, of).await
+        artifact_list::artifact_version_counts(db, scope, of).await
     }
 }
 

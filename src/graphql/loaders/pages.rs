@@ -6,7 +6,8 @@ use entity::{ExecutionId, VersionId};
 
 use super::Batch;
 use crate::domain::time::Granularity;
-use crate::store::artifact::{self, ArtifactFilter, ArtifactOrder, ArtifactRow};
+use crate::store::artifact::ArtifactRow;
+use crate::store::artifact_list::{self, ArtifactFilter, ArtifactOrder};
 use crate::store::edge::{self, EdgeRow, Role};
 use crate::store::execution::{self, ExecutionFilter, ExecutionOrder, ExecutionRow};
 use crate::store::page::{Page, Slice};
@@ -44,7 +45,7 @@ impl Batch for ArtifactPage {
     type Value = Rows<ArtifactRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<Self::Value>, StoreError> {
-        let rows = shared(artifact::artifact_list(db, scope, &self.filter, self.order, &self.page).await?);
+        let rows = shared(artifact_list::artifact_list(db, scope, &self.filter, self.order, &self.page).await?);
         Ok(vec![rows; of.len()])
     }
 }
@@ -61,7 +62,7 @@ impl Batch for ArtifactCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<i64>, StoreError> {
-        Ok(vec![artifact::artifact_count(db, scope, &self.filter).await?; of.len()])
+        Ok(vec![artifact_list::artifact_count(db, scope, &self.filter).await?; of.len()])
     }
 }
 
@@ -77,7 +78,7 @@ impl Batch for DomainPage {
     type Value = Rows<ArtifactRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Self::Of]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(artifact::artifact_list_by_domains(db, scope, of, &self.page).await?))
+        Ok(each_shared(artifact_list::artifact_list_by_domains(db, scope, of, &self.page).await?))
     }
 }
 
@@ -90,7 +91,7 @@ impl Batch for DomainCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Self::Of]) -> Result<Vec<i64>, StoreError> {
-        artifact::artifact_count_by_domains(db, scope, of).await
+        artifact_list::artifact_count_by_domains(db, scope, of).await
     }
 }
 

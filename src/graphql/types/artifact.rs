@@ -95,7 +95,7 @@ impl Artifact {
 #[Object]
 impl Artifact {
     /// Its id, such as `artifact_e`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         NodeId::Artifact(self.row.id).into()
     }
 

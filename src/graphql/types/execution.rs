@@ -68,7 +68,7 @@ impl Execution {
 #[Object]
 impl Execution {
     /// Its id, such as `execution_c4`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         NodeId::Execution(self.row.id).into()
     }
 

@@ -66,7 +66,7 @@ impl Partition {
 #[Object]
 impl Partition {
     /// Its id, such as `partition_i`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         NodeId::Partition(self.row.id).into()
     }
 

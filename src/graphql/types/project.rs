@@ -10,7 +10,7 @@ use crate::graphql::inputs::orders::artifact_cursors;
 use crate::graphql::loaders::pages::{DomainCount, DomainPage};
 use crate::graphql::resources::Resources;
 use crate::graphql::view::View;
-use crate::store::artifact::{ArtifactOrder, ArtifactOrderField, DomainRow, ProjectRow};
+use crate::store::artifact_list::{ArtifactOrder, ArtifactOrderField, DomainRow, ProjectRow};
 use crate::store::page::OrderDirection;
 
 /// A project: the first part of a key.

@@ -87,7 +87,7 @@ impl Version {
 #[Object]
 impl Version {
     /// Its id, such as `version_bq`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         NodeId::Version(self.row.id).into()
     }
 
@@ -165,7 +165,7 @@ impl Version {
 
     /// Who made it: the principal of the execution that produced it; null when there is none.
     async fn principal(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.produced(ctx).await.map(|producer| producer?.principal.clone()).transpose()
+        self.its_producer(ctx).await.map(|producer| producer?.row.principal.clone()).transpose()
     }
 
     /// When it was produced; while it is only REFERENCED, when it was first named.
