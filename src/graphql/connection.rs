@@ -186,6 +186,7 @@ pub struct Connection<E> {
     total: i64,
 }
 
+/// A page of a list, by the Relay specification, and how long the list is.
 #[Object(name_type)]
 impl<E: Edge> Connection<E> {
     /// The items of this page with their cursors, in the order of the list.

@@ -174,6 +174,7 @@ impl Mutation {
             let error = ApiError::limit_exceeded("limits.ingest_records_maximum", "The records", limit, records.len());
             return Err(error.about("records"));
         }
-        IngestPayload::record(resources, records).await
+        let wants_nodes = ctx.look_ahead().field("results").field("node").exists();
+        IngestPayload::record(resources, records, wants_nodes).await
     }
 }

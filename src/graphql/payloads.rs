@@ -153,7 +153,7 @@ type Outcome = Result<(IngestStatus, Touched), IngestError>;
 
 impl IngestPayload {
     /// Has records written, each with a verdict of its own.
-    pub async fn record(resources: &Resources, inputs: Vec<RecordInput>) -> Result<Self, ApiError> {
+    pub async fn record(resources: &Resources, inputs: Vec<RecordInput>, wants_nodes: bool) -> Result<Self, ApiError> {
         let readable: Vec<Result<Record, IngestError>> = inputs.into_iter().map(|input| input.try_into().map_err(IngestError::from)).collect();
         let (mut records, mut refused) = (Vec::with_capacity(readable.len()), Vec::with_capacity(readable.len()));
         for record in readable {
@@ -166,16 +166,17 @@ impl IngestPayload {
             None => verdicts.next().map(outcome_of).ok_or_else(|| ApiError::internal("a record has no verdict")),
         };
         let outcomes = refused.into_iter().map(outcome).collect::<Result<Vec<Outcome>, ApiError>>()?;
-        Self::answer(resources, View::newest(answer.revision), outcomes).await
+        Self::answer(resources, View::newest(answer.revision), outcomes, wants_nodes).await
     }
 
-    async fn answer(resources: &Resources, view: View, outcomes: Vec<Outcome>) -> Result<Self, ApiError> {
+    async fn answer(resources: &Resources, view: View, outcomes: Vec<Outcome>, wants_nodes: bool) -> Result<Self, ApiError> {
         let count = |wanted: IngestStatus| {
             let of_status = |outcome: &&Outcome| outcome.as_ref().map_or(IngestStatus::Rejected, |(status, _)| *status) == wanted;
             int(outcomes.iter().filter(of_status).count() as i64)
         };
         let (applied, unchanged, rejected) = (count(IngestStatus::Applied), count(IngestStatus::Unchanged), count(IngestStatus::Rejected));
-        let results = outcomes.into_iter().enumerate().map(|(index, outcome)| result(resources, view, int(index as i64), outcome));
+        let nodes_in = wants_nodes.then_some(view);
+        let results = outcomes.into_iter().enumerate().map(|(index, outcome)| result(resources, nodes_in, int(index as i64), outcome));
         let results = futures_util::future::try_join_all(results).await?;
         Ok(Self { results, applied, unchanged, rejected, revision: view.scope.revision.into() })
     }
@@ -189,10 +190,14 @@ fn outcome_of(verdict: Verdict) -> Outcome {
     }
 }
 
-async fn result(resources: &Resources, view: View, index: i32, outcome: Outcome) -> Result<IngestResult, ApiError> {
+/// The result of one record, with its node where that is wanted in a view.
+async fn result(resources: &Resources, view: Option<View>, index: i32, outcome: Outcome) -> Result<IngestResult, ApiError> {
     Ok(match outcome {
         Ok((status, touched)) => {
-            let node = Node::find(resources, view, touched.node.into()).await?;
+            let node = match view {
+                Some(view) => Node::find(resources, view, touched.node.into()).await?,
+                None => None,
+            };
             IngestResult { index, status, node, error: None }
         }
         Err(error) => IngestResult { index, status: IngestStatus::Rejected, node: None, error: Some(error) },

@@ -62,7 +62,6 @@ pub struct MetadataFilter {
     pub key: String,
     /// Its value is equal to this one: numbers by value, objects whatever the order of their entries; `null` is the entry that
     /// holds null.
-    #[graphql(default)]
     pub eq: MaybeUndefined<Json>,
     /// Its value is equal to one of these.
     #[graphql(name = "in")]

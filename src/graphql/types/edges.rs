@@ -61,6 +61,7 @@ pub struct NodeEdge<N: Listed> {
     node: N,
 }
 
+/// An item of a list, with its cursor.
 #[Object(name_type)]
 impl<N: Listed> NodeEdge<N> {
     /// Where the item stands in the list: an opaque text, to be given as `after` or `before` in the same order. The page that
@@ -144,6 +145,7 @@ pub struct LinkEdge<L: Link> {
     link: PhantomData<L>,
 }
 
+/// An edge of the lineage graph: that an execution took a version in or gave it out, seen from one of them.
 #[Object(name_type)]
 impl<L: Link> LinkEdge<L> {
     /// Where the edge stands in the list: an opaque text, to be given as `after` or `before`. The page that follows it is read
