@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod sample;
 
 
 
