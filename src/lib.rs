@@ -9,12 +9,13 @@
 //! 5. [`http`]: the transport
 //! 6. [`server`]: what puts them together, and `cli` in the binary
 
-pub mod config;
+
 pub mod domain;
 pub mod sample;
 
 
 
 
+pub mod service;
 pub mod store;
-pub mod telemetry;
+

@@ -34,6 +34,9 @@ pub struct Model {
     pub ordinal: i64,
     /// For a version that began as a placeholder, when it was first named.
     pub named_at: Option<i64>,
+    /// The revision since which it has its partition, window and mismatch: that of its production, or of the declaration
+    /// that placed it anew. Before it, the `prior_` columns hold. `NEVER` while it is only referenced.
+    pub placed_revision: i64,
     /// Its partition; none when unpartitioned, only referenced, or flagged.
     pub partition_id: Option<PartitionId>,
     /// Start of its time window, or `NO_TIME`.

@@ -90,6 +90,7 @@ const UP: &[&str] = &[
         created_at_given BOOLEAN NOT NULL,
         ordinal BIGINT NOT NULL,
         named_at BIGINT,
+        placed_revision BIGINT NOT NULL,
         partition_id BIGINT CONSTRAINT version_partition REFERENCES partition (id),
         window_start BIGINT NOT NULL,
         schema_mismatch TEXT,
@@ -133,8 +134,9 @@ const UP: &[&str] = &[
         revision BIGINT NOT NULL,
         ended_revision BIGINT NOT NULL
     )",
-    // One open stay of a name in an artifact; its history beside it.
-    "CREATE UNIQUE INDEX alias_name ON alias (artifact_id, name, ended_revision)",
+    // At most one open stay of a name in an artifact; its history beside it.
+    "CREATE UNIQUE INDEX alias_open ON alias (artifact_id, name) WHERE ended_revision = 9223372036854775807",
+    "CREATE INDEX alias_name ON alias (artifact_id, name, ended_revision)",
     "CREATE INDEX alias_of_version ON alias (version_id, name)",
 ];
 

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod key;
+pub mod partition;
 pub mod record;
 pub mod time;
 pub mod uri;

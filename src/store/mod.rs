@@ -3,9 +3,13 @@
 //! Reads are functions named noun first (`version_list`, `artifact_find_many`). They take a connection and a [`Scope`]
 //! and answer rows of the `entity` crate. Nothing of a database's own words leaves this floor: see [`StoreError`].
 
+pub mod bulk;
 pub mod dialect;
 pub mod error;
+pub mod ledger;
+pub mod placement_change;
 pub mod scope;
+pub mod table;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

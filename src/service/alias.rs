@@ -1,0 +1,64 @@
+//! Aliases: names that stand at one version of an artifact at a time (rule 5).
+
+use entity::{NEVER, alias};
+
+use super::apply::{ApplyError, version_or_placeholder};
+use super::prepare::{Artifact, PreparedAlias};
+use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
+use crate::store::ledger::Ledger;
+
+/// Sets an alias. One that stands elsewhere moves only when that was asked for.
+pub fn set(ledger: &mut Ledger, given: &PreparedAlias) -> Result<Verdict, ApplyError> {
+    let version = version_or_placeholder(ledger, &given.artifact, &given.version);
+    let touched = Touched { node: NodeRef::Version(version.id), created: false, previous: None };
+    if version.deleted_revision != NEVER {
+        let message = format!("The version {:?} is deleted: set the alias on another one.", given.version.name);
+        return Err(Rejection::new(RejectionCode::FailedPrecondition, "alias.version", message).into());
+    }
+    let key = (version.artifact_id, given.alias.clone());
+    let standing = ledger.aliases.get(&key).filter(|stay| stay.ended_revision == NEVER).cloned();
+    if standing.as_ref().is_some_and(|stay| stay.version_id == version.id) {
+        return Ok(Verdict::Unchanged(touched));
+    }
+    if standing.is_some() && !given.overwrite {
+        let message = format!("The alias {:?} stands at another version of this artifact: set overwrite to move it.", given.alias);
+        return Err(Rejection::new(RejectionCode::Conflict, "alias.alias", message).into());
+    }
+    let previous = standing.as_ref().map(|stay| stay.version_id);
+    if let Some(stay) = standing {
+        end(ledger, stay);
+    }
+    let stay = alias::Model {
+        id: ledger.next_alias_id(),
+        artifact_id: version.artifact_id,
+        name: given.alias.clone(),
+        version_id: version.id,
+        revision: ledger.revision(),
+        ended_revision: NEVER,
+    };
+    ledger.aliases.put(key, stay);
+    Ok(Verdict::Applied(Touched { previous, created: previous.is_none(), ..touched }))
+}
+
+/// Removes an alias.
+pub fn remove(ledger: &mut Ledger, artifact: &Artifact, alias: &str) -> Result<Verdict, ApplyError> {
+    let Some(owner) = ledger.artifacts.get(&artifact.digest) else {
+        let message = format!("There is no artifact {:?} in this project and domain.", artifact.key.name);
+        return Err(Rejection::new(RejectionCode::NotFound, "aliasRemoval.artifact", message).into());
+    };
+    let owner = owner.id;
+    let key = (owner, alias.to_owned());
+    let Some(stay) = ledger.aliases.get(&key).filter(|stay| stay.ended_revision == NEVER).cloned() else {
+        return Ok(Verdict::Unchanged(Touched { node: NodeRef::Artifact(owner), created: false, previous: None }));
+    };
+    let touched = Touched { node: NodeRef::Version(stay.version_id), created: false, previous: None };
+    end(ledger, stay);
+    Ok(Verdict::Applied(touched))
+}
+
+/// Ends a stay. It keeps its place in the history, also when it was set in this very revision and nobody will see it.
+pub fn end(ledger: &mut Ledger, stay: alias::Model) {
+    let ended = alias::Model { ended_revision: ledger.revision(), ..stay.clone() };
+    ledger.aliases.put((stay.artifact_id, stay.name.clone()), ended);
+    ledger.end_alias(stay);
+}
