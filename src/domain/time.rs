@@ -45,6 +45,21 @@ impl Timestamp {
         }
     }
 
+    /// Reads what programs write into files instead of RFC 3339, where it can mean only one instant: ISO 8601 in its basic
+    /// form and with offsets without a colon, and numeric dates with a year of two digits (from 1969 to 2068) of which
+    /// only one order of day, month and year makes a date.
+    ///
+    /// ```
+    /// use heirloom::domain::time::Timestamp;
+    /// let read = |text| Timestamp::parse_lenient(text).map(|t| t.to_string());
+    /// assert_eq!(read("20200402T001711+0000").as_deref(), Ok("2020-04-02T00:17:11Z"));
+    /// assert_eq!(read("01-22-21T04:30:55Z").as_deref(), Ok("2021-01-22T04:30:55Z"));
+    /// assert!(read("01-02-21T04:30:55Z").is_err(), "the first or the second month");
+    /// ```
+    pub fn parse_lenient(text: &str) -> Result<Self, String> {
+        Self::parse(text).or_else(|error| parse_other_forms(text).map(Self).ok_or(error))
+    }
+
     fn civil(self) -> NaiveDateTime {
         DateTime::<Utc>::from_timestamp_micros(self.0.clamp(FIRST, LAST)).unwrap_or_default().naive_utc()
     }
@@ -74,6 +89,20 @@ fn parse_without_offset(text: &str) -> Option<i64> {
     four_digits.then(|| civil.and_utc().timestamp_micros())
 }
 
+fn parse_other_forms(text: &str) -> Option<i64> {
+    const ISO_8601: [&str; 2] = ["%Y%m%dT%H%M%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"];
+    // The year of each has four digits, or a longer run of digits would be read as one.
+    let year = text.bytes().take_while(u8::is_ascii_digit).count();
+    if year == 4 || year == 8 {
+        return ISO_8601.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|t| t.timestamp_micros());
+    }
+    const SHORT: [&str; 3] = ["%m-%d-%yT%H:%M:%S%.f%#z", "%d-%m-%yT%H:%M:%S%.f%#z", "%y-%m-%dT%H:%M:%S%.f%#z"];
+    let mut readings: Vec<i64> =
+        SHORT.iter().filter_map(|form| DateTime::parse_from_str(text, form).ok()).map(|t| t.timestamp_micros()).collect();
+    readings.dedup();
+    if let [only] = readings[..] { Some(only) } else { None }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self.civil();
@@ -88,8 +117,9 @@ impl fmt::Display for Timestamp {
 impl TryFrom<String> for Timestamp {
     type Error = String;
 
+    /// As records in files have them.
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
+        Self::parse_lenient(&text)
     }
 }
 
@@ -273,6 +303,18 @@ mod tests {
         for (granularity, (start, end, label)) in Granularity::ALL.into_iter().zip(expected) {
             let window = Window::containing(instant, granularity);
             assert_eq!((window.start, window.end(), window.label().as_str()), (t(start), t(end), label));
+        }
+    }
+
+    #[test]
+    fn other_forms_are_read_where_they_mean_one_instant() {
+        let read = |text| Timestamp::parse_lenient(text).map(|t| t.to_string()).ok();
+        assert_eq!(read("20200402T001711.5-1000").as_deref(), Some("2020-04-02T10:17:11.5Z"));
+        assert_eq!(read("2020-04-02T00:17:11+0000").as_deref(), Some("2020-04-02T00:17:11Z"));
+        assert_eq!(read("22-01-21T04:30:55Z"), None, "2021-01-22 or 2022-01-21");
+        assert_eq!(read("05-05-05T00:00:00Z").as_deref(), Some("2005-05-05T00:00:00Z"));
+        for none in ["", "yesterday", "20200402", "99999999T000000Z", "020200402T001711+0000", "13-13-13T00:00:00Z", "1-2-21"] {
+            assert_eq!(read(none), None, "{none}");
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod bulk;
 pub mod dialect;
 pub mod error;
+pub mod export;
 pub mod ledger;
 pub mod placement_change;
 pub mod scope;
