@@ -1,7 +1,8 @@
 //! The configuration: one struct, every field with its unit, loaded in layers.
 //!
-//! Later layers win: the defaults below, then the TOML file, then the environment, then flags. A key that nobody knows is
-//! refused in every layer, so that a typing error cannot pass for a setting. `docs/config.toml` is this struct written out.
+//! Later layers win: the defaults below, then the TOML file, then the environment, then flags. A key that nobody knows
+//! is refused in every layer, so that a typing error cannot pass for a setting. `docs/config.toml` is this struct
+//! written out.
 
 use std::{
     collections::HashMap,
@@ -42,11 +43,14 @@ pub struct Config {
 pub struct Server {
     /// The address and port to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// How long one request may take, in milliseconds, from its first byte to its answer; then it is refused with DEADLINE_EXCEEDED.
+    /// How long one request may take, in milliseconds, from its first byte to its answer; then it is refused with
+    /// DEADLINE_EXCEEDED.
     pub request_timeout_ms: u64,
-    /// How long running requests may take to end after the server was asked to stop, in milliseconds; at least the request timeout.
+    /// How long running requests may take to end after the server was asked to stop, in milliseconds; at least the
+    /// request timeout.
     pub shutdown_grace_ms: u64,
-    /// The origins whose pages may call the API from a browser, such as `https://lineage.example.org`; `*` means every origin, none means same origin only.
+    /// The origins whose pages may call the API from a browser, such as `https://lineage.example.org`; `*` means every
+    /// origin, none means same origin only.
     pub cors_allowed_origins: Vec<String>,
     /// The largest request body, in bytes, after decompression.
     pub body_limit_bytes: usize,
@@ -54,7 +58,8 @@ pub struct Server {
     pub compression_minimum_bytes: u64,
     /// How many parsed documents are kept.
     pub document_cache_entries: usize,
-    /// How many bytes of source text the parsed documents may have together; the parsed form takes about twenty times as much.
+    /// How many bytes of source text the parsed documents may have together; the parsed form takes about twenty times
+    /// as much.
     pub document_cache_bytes: usize,
 }
 
@@ -77,7 +82,8 @@ impl Default for Server {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite:FILE` for the embedded database, which is created when it is not there, or `postgres://user:password@host/database`.
+    /// `sqlite:FILE` for the embedded database, which is created when it is not there, or
+    /// `postgres://user:password@host/database`.
     pub url: String,
     /// The most connections that this process holds.
     pub max_connections: u32,
@@ -98,7 +104,8 @@ impl Default for Database {
     }
 }
 
-/// What one request may ask for. Whatever exceeds a limit is refused with LIMIT_EXCEEDED, which names the limit and the number asked for.
+/// What one request may ask for. Whatever exceeds a limit is refused with LIMIT_EXCEEDED, which names the limit and the
+/// number asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -196,7 +203,7 @@ pub enum ConfigError {
         message: String,
     },
     /// One or many settings are wrong; each is a sentence.
-    #[error("the configuration is invalid:\n{}", problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
+    #[error("the configuration is invalid:\n  - {}", problems.join("\n  - "))]
     Invalid {
         /// All of them, so that nobody has to find them one by one.
         problems: Vec<String>,
@@ -206,10 +213,12 @@ pub enum ConfigError {
 impl Config {
     /// Loads the configuration from the layers.
     ///
-    /// `flags` are dotted keys with the text given, such as `("server.listen", "0.0.0.0:80")`; lists are separated by commas.
+    /// `flags` are dotted keys with the text given, such as `("server.listen", "0.0.0.0:80")`; lists are separated by
+    /// commas.
     ///
     /// # Errors
-    /// When the file cannot be read, a key is unknown, or a value is wrong; [`ConfigError::Invalid`] names all that are.
+    /// When the file cannot be read, a key is unknown, or a value is wrong; [`ConfigError::Invalid`] names all that
+    /// are.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -247,14 +256,14 @@ impl Server {
         at_least_one(problems, "server.body_limit_bytes", self.body_limit_bytes as u64);
         if self.shutdown_grace_ms < self.request_timeout_ms {
             problems.push(format!(
-                "server.shutdown_grace_ms is {}, but must be at least server.request_timeout_ms, {}: a request under way has that long to end",
+                "server.shutdown_grace_ms is {}, but must be at least server.request_timeout_ms, which is {}",
                 self.shutdown_grace_ms, self.request_timeout_ms
             ));
         }
         for origin in &self.cors_allowed_origins {
             if origin != "*" && !is_origin(origin) {
                 problems.push(format!(
-                    "server.cors_allowed_origins names {origin:?}, which is no origin: write a scheme and a host such as \"https://lineage.example.org\", or \"*\""
+                    "server.cors_allowed_origins names {origin:?}: name one such as \"https://example.org\", or \"*\""
                 ));
             }
         }
@@ -266,9 +275,7 @@ impl Database {
         let known = ["sqlite:", "postgres://", "postgresql://"];
         if !known.iter().any(|scheme| self.url.starts_with(scheme)) {
             // The text may hold a password, so it is not repeated here.
-            problems.push(
-                "database.url must begin with \"sqlite:\" or \"postgres://\"".to_owned(),
-            );
+            problems.push("database.url must begin with \"sqlite:\" or \"postgres://\"".to_owned());
         }
         at_least_one(problems, "database.max_connections", self.max_connections.into());
         at_least_one(problems, "database.acquire_timeout_ms", self.acquire_timeout_ms);
@@ -398,7 +405,11 @@ impl Layers {
         match typed(slot, text) {
             Some(value) => *slot = value,
             None => {
-                let wanted = if slot.is_bool() { "true or false" } else { "a whole number" };
+                let wanted = if slot.is_bool() {
+                    "true or false"
+                } else {
+                    "a whole number"
+                };
                 self.problems
                     .push(format!("{origin} is {text:?}, but must be {wanted}"));
             }
@@ -485,7 +496,10 @@ mod tests {
         let environment = environment(&[
             ("HEIRLOOM_SERVER_LISTEN", "127.0.0.1:2"),
             ("HEIRLOOM_SERVER_REQUEST_TIMEOUT_MS", "2_000"),
-            ("HEIRLOOM_SERVER_CORS_ALLOWED_ORIGINS", "https://a.example, https://b.example"),
+            (
+                "HEIRLOOM_SERVER_CORS_ALLOWED_ORIGINS",
+                "https://a.example, https://b.example",
+            ),
             ("PATH", "/bin"),
         ]);
         let flags = [("server.listen", "127.0.0.1:3".to_owned())];
@@ -493,7 +507,10 @@ mod tests {
         assert_eq!(config.server.listen.port(), 3);
         assert_eq!(config.server.request_timeout_ms, 2_000);
         assert_eq!(config.limits.depth, 7);
-        assert_eq!(config.server.cors_allowed_origins, ["https://a.example", "https://b.example"]);
+        assert_eq!(
+            config.server.cors_allowed_origins,
+            ["https://a.example", "https://b.example"]
+        );
     }
 
     #[test]
@@ -508,15 +525,28 @@ mod tests {
     fn unknown_keys_are_refused_in_every_layer() {
         let file = file("[server]\nlissten = \"x\"\n[cache]\nsize = 1\n");
         let environment = environment(&[("HEIRLOOM_SERVR_LISTEN", "x"), ("HEIRLOOM_LIMITS_DEPHT", "3")]);
-        let text = problems(Config::load(Some(file.path()), environment, &[("limits.x", "1".to_owned())]));
-        for expected in ["server.lissten", "cache.size", "HEIRLOOM_SERVR_LISTEN", "HEIRLOOM_LIMITS_DEPHT", "limits.x"] {
+        let text = problems(Config::load(
+            Some(file.path()),
+            environment,
+            &[("limits.x", "1".to_owned())],
+        ));
+        for expected in [
+            "server.lissten",
+            "cache.size",
+            "HEIRLOOM_SERVR_LISTEN",
+            "HEIRLOOM_LIMITS_DEPHT",
+            "limits.x",
+        ] {
             assert!(text.contains(expected), "{expected} is missing in {text}");
         }
     }
 
     #[test]
     fn what_kubernetes_adds_is_no_setting() {
-        let environment = environment(&[("HEIRLOOM_SERVICE_HOST", "10.0.0.1"), ("HEIRLOOM_PORT_8080_TCP", "tcp://x")]);
+        let environment = environment(&[
+            ("HEIRLOOM_SERVICE_HOST", "10.0.0.1"),
+            ("HEIRLOOM_PORT_8080_TCP", "tcp://x"),
+        ]);
         assert!(Config::load(None, environment, &[]).is_ok());
     }
 
@@ -530,7 +560,13 @@ mod tests {
             ("HEIRLOOM_SERVER_CORS_ALLOWED_ORIGINS", "example.org"),
         ]);
         let text = problems(Config::load(None, environment, &[]));
-        for expected in ["database.url", "limits.page_default", "server.request_timeout_ms", "HEIRLOOM_SERVER_BODY_LIMIT_BYTES", "example.org"] {
+        for expected in [
+            "database.url",
+            "limits.page_default",
+            "server.request_timeout_ms",
+            "HEIRLOOM_SERVER_BODY_LIMIT_BYTES",
+            "example.org",
+        ] {
             assert!(text.contains(expected), "{expected} is missing in {text}");
         }
         assert!(!text.contains("secret"));

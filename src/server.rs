@@ -42,7 +42,10 @@ pub fn router(state: AppState) -> Router {
 }
 
 async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>) -> axum::response::Response {
-    let error = ApiError::new(ErrorCode::NotFound, "There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.");
+    let error = ApiError::new(
+        ErrorCode::NotFound,
+        "There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.",
+    );
     graphql::refuse(StatusCode::NOT_FOUND, error, &id)
 }
 
@@ -82,7 +85,7 @@ impl Shutdown {
     /// Waits for the next wish; without end, when nobody is left to wish.
     async fn wished(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -102,7 +105,12 @@ pub enum Ended {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, grace: Duration, mut shutdown: Shutdown) -> io::Result<Ended> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    grace: Duration,
+    mut shutdown: Shutdown,
+) -> io::Result<Ended> {
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
     // An answer in small parts must not wait for the acknowledgement of the part before.
     let listener = listener.tap_io(|stream| {
@@ -119,7 +127,10 @@ pub async fn serve(listener: TcpListener, router: Router, grace: Duration, mut s
         result = &mut running => return result.map(|()| Ended::Gracefully),
         () = shutdown.wished() => {}
     }
-    tracing::info!(grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), "stopping: no new requests, those under way may end");
+    tracing::info!(
+        grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        "stopping: no new requests, those under way may end"
+    );
     drop(stop);
     tokio::select! {
         result = running => result.map(|()| Ended::Gracefully),

@@ -37,10 +37,21 @@ pub fn start(telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(filter);
     match telemetry.format {
         LogFormat::Text => registry
-            .with(fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false))
+            .with(
+                fmt::layer()
+                    .with_writer(stderr)
+                    .with_ansi(stderr().is_terminal())
+                    .with_target(false),
+            )
             .try_init()?,
         LogFormat::Json => registry
-            .with(fmt::layer().with_writer(stderr).json().flatten_event(true).with_span_list(false))
+            .with(
+                fmt::layer()
+                    .with_writer(stderr)
+                    .json()
+                    .flatten_event(true)
+                    .with_span_list(false),
+            )
             .try_init()?,
     }
     Ok(())

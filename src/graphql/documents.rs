@@ -1,7 +1,8 @@
 //! Parsed documents by their source text, so that a query that comes again is neither parsed nor validated again.
 //!
-//! Two generations take the place of a list in order of use: what is used moves to the young one, and when that is full, the old
-//! one is dropped and the young one takes its place. Looking up costs one hash of the text and one short lock.
+//! Two generations take the place of a list in order of use: what is used moves to the young one, and when that is
+//! full, the old one is dropped and the young one takes its place. Looking up costs one hash of the text and one short
+//! lock.
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,10 @@ pub struct Document {
 impl Document {
     /// A document that nobody has validated yet.
     pub fn new(parsed: ExecutableDocument) -> Self {
-        Self { parsed, valid: AtomicBool::new(false) }
+        Self {
+            parsed,
+            valid: AtomicBool::new(false),
+        }
     }
 
     /// Whether it has been found to fit the schema.
@@ -55,7 +59,11 @@ struct Generations {
 impl Documents {
     /// Holds at most `entries` documents, with at most `bytes` bytes of source text together.
     pub fn new(entries: usize, bytes: usize) -> Self {
-        Self { generations: Mutex::default(), entries: entries / 2, bytes: bytes / 2 }
+        Self {
+            generations: Mutex::default(),
+            entries: entries / 2,
+            bytes: bytes / 2,
+        }
     }
 
     /// The document with this source text, if it is here.

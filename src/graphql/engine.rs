@@ -1,13 +1,15 @@
 //! Runs documents against the schema: parse, limits, validation, variables, execution, and a code on every error.
 //!
-//! The library offers extensions for most of this. None is registered with the schema that executes, because then each field of an
-//! answer passes through each extension, at half the cost of the field again (docs/decisions/0002). Instead there are two schemas
-//! of the same types: the *checker* validates a document when it is first seen and never executes; the *executor* trusts it.
+//! The library offers extensions for most of this. None is registered with the schema that executes, because then each
+//! field of an answer passes through each extension, at half the cost of the field again (docs/decisions/0002). Instead
+//! there are two schemas of the same types: the *checker* validates a document when it is first seen and never
+//! executes; the *executor* trusts it.
 
 use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use async_graphql::{
-    ID, InputType, ObjectType, Request, Schema, SchemaBuilder, ServerError, SubscriptionType, ValidationMode, ValidationResult, Value, Variables,
+    ID, InputType, ObjectType, Request, Schema, SchemaBuilder, ServerError, SubscriptionType, ValidationMode,
+    ValidationResult, Value, Variables,
     async_trait::async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     parser::{
@@ -122,7 +124,11 @@ impl Answer {
         for error in &mut errors {
             finish(error, request_id);
         }
-        Self { errors, data: None, extensions: BTreeMap::new() }
+        Self {
+            errors,
+            data: None,
+            extensions: BTreeMap::new(),
+        }
     }
 
     /// The codes of the errors, in their order.
@@ -188,7 +194,11 @@ impl Engine {
     /// # Errors
     /// All that is wrong with it; then nothing of it may be executed.
     pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Vec<ApiError>> {
-        let Operation { query, operation_name, variables } = operation;
+        let Operation {
+            query,
+            operation_name,
+            variables,
+        } = operation;
         let operation_name = operation_name.filter(|name| !name.is_empty());
         let document = self.document(&query).map_err(|error| vec![error])?;
         let (name, definition) =
@@ -224,7 +234,11 @@ impl Engine {
         for error in &mut errors {
             finish(error, request_id.as_str());
         }
-        Answer { errors, data: Some(response.data), extensions: response.extensions }
+        Answer {
+            errors,
+            data: Some(response.data),
+            extensions: response.extensions,
+        }
     }
 
     fn document(&self, query: &str) -> Result<Arc<Document>, ApiError> {
@@ -244,7 +258,12 @@ impl Engine {
             Some(measured) if measured.complexity > self.limits.complexity => {
                 let actual = measured.complexity;
                 let limit = self.limits.complexity;
-                Err(vec![ApiError::limit_exceeded("limits.complexity", "The estimated cost of the operation,", limit, actual)])
+                Err(vec![ApiError::limit_exceeded(
+                    "limits.complexity",
+                    "The estimated cost of the operation,",
+                    limit,
+                    actual,
+                )])
             }
             Some(_) => Ok(()),
             None => Err(errors.into_iter().map(validation_failure).collect()),
@@ -318,9 +337,10 @@ fn select<'a>(
     match (operations, name) {
         (DocumentOperations::Single(operation), None) => Ok((None, &operation.node)),
         (DocumentOperations::Single(_), Some(name)) => Err(unknown(name)),
-        (DocumentOperations::Multiple(named), Some(name)) => {
-            named.get(name).map(|operation| (Some(name), &operation.node)).ok_or_else(|| unknown(name))
-        }
+        (DocumentOperations::Multiple(named), Some(name)) => named
+            .get(name)
+            .map(|operation| (Some(name), &operation.node))
+            .ok_or_else(|| unknown(name)),
         (DocumentOperations::Multiple(named), None) => {
             let mut all = named.iter();
             match (all.next(), all.next()) {
@@ -334,8 +354,8 @@ fn select<'a>(
     }
 }
 
-/// The variables that are numbers: a page's size is one, and all that the cost of an operation depends on. The others may be
-/// megabytes, and are not copied.
+/// The variables that are numbers: a page's size is one, and all that the cost of an operation depends on. The others
+/// may be megabytes, and are not copied.
 fn numbers(variables: &Variables) -> Variables {
     let mut numbers = Variables::default();
     for (name, value) in variables.iter() {
@@ -348,7 +368,9 @@ fn numbers(variables: &Variables) -> Variables {
 
 /// Nothing was executed: every error is about the request as a whole.
 fn is_request_error(response: &async_graphql::Response) -> bool {
-    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 fn parse_failure(error: &parser::Error) -> ApiError {
@@ -356,7 +378,10 @@ fn parse_failure(error: &parser::Error) -> ApiError {
         // The library draws the line with a caret under it; the position says the same without sending the source back.
         parser::Error::Syntax { message, .. } => {
             let reason = message.lines().rev().find_map(|line| line.trim().strip_prefix("= "));
-            format!("The document is no GraphQL: {}.", reason.unwrap_or("its syntax is wrong"))
+            format!(
+                "The document is no GraphQL: {}.",
+                reason.unwrap_or("its syntax is wrong")
+            )
         }
         other => format!("The document is no GraphQL: {other}."),
     };
@@ -367,7 +392,8 @@ fn parse_failure(error: &parser::Error) -> ApiError {
     }
 }
 
-/// The library's complaint about a document, with a code, and with advice where a scalar of ours could not read a value.
+/// The library's complaint about a document, with a code, and with advice where a scalar of ours could not read a
+/// value.
 fn validation_failure(error: ServerError) -> ApiError {
     let failure = match scalar_of(&error.message).and_then(|scalar| Some((scalar, scalars::advice(scalar)?))) {
         Some((_, advice)) => ApiError::new(ErrorCode::BadUserInput, format!("{}: {advice}.", error.message)),
@@ -381,5 +407,8 @@ fn validation_failure(error: ServerError) -> ApiError {
 
 /// The type that a complaint ends with: `…, expected type "DateTime"`.
 fn scalar_of(message: &str) -> Option<&str> {
-    message.strip_suffix('"')?.rsplit_once("expected type \"").map(|(_, scalar)| scalar)
+    message
+        .strip_suffix('"')?
+        .rsplit_once("expected type \"")
+        .map(|(_, scalar)| scalar)
 }

@@ -1,11 +1,13 @@
 //! What a client is told when something goes wrong: one list of codes, one sentence each.
 //!
-//! [`ApiError`] has no `Display` on purpose: async-graphql turns every `Display` into an error of its own, word for word, and a
-//! driver's text would reach the client through a `?`.
+//! [`ApiError`] has no `Display` on purpose: async-graphql turns every `Display` into an error of its own, word for
+//! word, and a driver's text would reach the client through a `?`.
 
 use std::{any::Any, borrow::Cow, fmt::Debug, sync::Arc};
 
 use async_graphql::{Error, ErrorExtensionValues, Pos, ServerError};
+
+use crate::domain::Invalid;
 
 /// The kinds of failure that a client can tell apart, in `extensions.code` of every error. The list is part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,7 +164,8 @@ impl ApiError {
         Self::new(ErrorCode::FailedPrecondition, message)
     }
 
-    /// More was asked than the limit called `name` in the configuration allows. `what` is the subject, such as "The document's aliases".
+    /// More was asked than the limit called `name` in the configuration allows. `what` is the subject, such as "The
+    /// document's aliases".
     pub fn limit_exceeded(name: &str, what: &str, limit: usize, actual: usize) -> Self {
         let message = format!("{what} number {actual}, but {name} allows {limit}: ask for less at a time.");
         let mut error = Self::new(ErrorCode::LimitExceeded, message);
@@ -175,7 +178,9 @@ impl ApiError {
 
     /// The answer took longer than `limit_ms` milliseconds.
     pub fn deadline_exceeded(limit_ms: u64) -> Self {
-        let message = format!("The answer took longer than {limit_ms} ms, which is the limit: ask for less at a time, or try again.");
+        let message = format!(
+            "The answer took longer than {limit_ms} ms, which is the limit: ask for less at a time, or try again."
+        );
         Self::new(ErrorCode::DeadlineExceeded, message)
     }
 
@@ -258,6 +263,12 @@ impl ApiError {
     }
 }
 
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::bad_user_input(invalid.argument, invalid.message)
+    }
+}
+
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
         let extensions = Some(error.extensions());
@@ -278,7 +289,8 @@ pub fn code_of(error: &ServerError) -> Option<ErrorCode> {
     ErrorCode::ALL.into_iter().find(|code| code.as_str() == text)
 }
 
-/// Makes an entry of `errors` fit to be sent: it has a code, a fault of ours hides its cause, and the cause is in the log, once.
+/// Makes an entry of `errors` fit to be sent: it has a code, a fault of ours hides its cause, and the cause is in the
+/// log, once.
 pub fn finish(error: &mut ServerError, request_id: &str) -> ErrorCode {
     let code = code_of(error).unwrap_or_else(|| adopt(error));
     if let Some(Cause(cause)) = error.source::<Cause>() {
@@ -292,7 +304,8 @@ pub fn finish(error: &mut ServerError, request_id: &str) -> ErrorCode {
 
 /// Gives a code to an error that a resolver or the library raised while executing.
 fn adopt(error: &mut ServerError) -> ErrorCode {
-    // The library's own complaints about a value have no source; what has one is a resolver's error that nobody translated.
+    // The library's own complaints about a value have no source; what has one is a resolver's error that nobody
+    // translated.
     let code = if error.source.is_none() {
         ErrorCode::BadUserInput
     } else {
@@ -315,7 +328,11 @@ mod tests {
     #[test]
     fn there_are_fourteen_codes_in_screaming_snake() {
         let mut texts: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-        assert!(texts.iter().all(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_')));
+        assert!(
+            texts
+                .iter()
+                .all(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        );
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), 14);
@@ -329,7 +346,10 @@ mod tests {
             serde_json::json!({"code": "LIMIT_EXCEEDED", "limit": 2, "actual": 3})
         );
         assert!(limit["message"].as_str().unwrap().contains("limits.aliases"));
-        let input = json(ApiError::bad_user_input("first", "first is -1, but must be at least 0."));
+        let input = json(ApiError::bad_user_input(
+            "first",
+            "first is -1, but must be at least 0.",
+        ));
         assert_eq!(
             input["extensions"],
             serde_json::json!({"code": "BAD_USER_INPUT", "argument": "first"})

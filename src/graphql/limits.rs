@@ -1,5 +1,6 @@
-//! How big a document may be, checked before the library sees it: its parser, its validation and its execution all recurse, and
-//! follow each spread of a fragment, so a small text could exhaust the stack or ask for billions of fields.
+//! How big a document may be, checked before the library sees it: its parser, its validation and its execution all
+//! recurse, and follow each spread of a fragment, so a small text could exhaust the stack or ask for billions of
+//! fields.
 //!
 //! First the text is scanned ([`check_source`]), which needs no stack; then the parsed document is measured
 //! ([`check_document`]), each fragment once.
@@ -33,7 +34,12 @@ pub fn check_source(source: &str, limits: &Limits) -> Result<(), ApiError> {
     if shape.selections > NESTING_MAXIMUM {
         within("limits.depth", "The document's levels", limits.depth, shape.selections)?;
     }
-    within("the nesting of values", "The levels of a value", VALUE_NESTING_MAXIMUM, shape.values)
+    within(
+        "the nesting of values",
+        "The levels of a value",
+        VALUE_NESTING_MAXIMUM,
+        shape.values,
+    )
 }
 
 /// How deep the lists and objects of a JSON text go.
@@ -141,12 +147,18 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn end_of_word(bytes: &[u8], start: usize) -> usize {
-    bytes[start..].iter().position(|&byte| !is_word(byte)).map_or(bytes.len(), |length| start + length)
+    bytes[start..]
+        .iter()
+        .position(|&byte| !is_word(byte))
+        .map_or(bytes.len(), |length| start + length)
 }
 
 fn end_of_line(bytes: &[u8], start: usize) -> usize {
     let ends = |&byte: &u8| matches!(byte, b'\n' | b'\r');
-    bytes[start..].iter().position(ends).map_or(bytes.len(), |length| start + length)
+    bytes[start..]
+        .iter()
+        .position(ends)
+        .map_or(bytes.len(), |length| start + length)
 }
 
 /// Behind the string that begins at `start`: `"…"`, or `"""…"""` for a block.
@@ -169,8 +181,8 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 /// Refuses a document that asks for too much, whatever the schema says about it.
 ///
 /// # Errors
-/// LIMIT_EXCEEDED, with the limit and the actual number; GRAPHQL_VALIDATION_FAILED when a fragment spreads itself, which the
-/// library would follow before it notices.
+/// LIMIT_EXCEEDED, with the limit and the actual number; GRAPHQL_VALIDATION_FAILED when a fragment spreads itself,
+/// which the library would follow before it notices.
 pub fn check_document(document: &ExecutableDocument, limits: &Limits) -> Result<(), ApiError> {
     let mut survey = Survey {
         fragments: &document.fragments,
@@ -184,12 +196,37 @@ pub fn check_document(document: &ExecutableDocument, limits: &Limits) -> Result<
     for (_, operation) in document.operations.iter() {
         let extent = survey.operation(&operation.node)?;
         let root_fields = root_fields(&operation.node.selection_set, &survey.surveyed);
-        within("limits.root_fields", "The fields at the top of the operation", limits.root_fields, root_fields)?;
-        within("limits.depth", "The levels of the operation", limits.depth, extent.depth)?;
-        within("limits.fields", "The fields of the operation, fragments counted at each spread,", limits.fields, extent.fields)?;
+        within(
+            "limits.root_fields",
+            "The fields at the top of the operation",
+            limits.root_fields,
+            root_fields,
+        )?;
+        within(
+            "limits.depth",
+            "The levels of the operation",
+            limits.depth,
+            extent.depth,
+        )?;
+        within(
+            "limits.fields",
+            "The fields of the operation, fragments counted at each spread,",
+            limits.fields,
+            extent.fields,
+        )?;
     }
-    within("limits.aliases", "The document's aliases", limits.aliases, survey.aliases)?;
-    within("limits.directives", "The document's directives", limits.directives, survey.directives)
+    within(
+        "limits.aliases",
+        "The document's aliases",
+        limits.aliases,
+        survey.aliases,
+    )?;
+    within(
+        "limits.directives",
+        "The document's directives",
+        limits.directives,
+        survey.directives,
+    )
 }
 
 /// How far a selection set reaches, fragments included.
@@ -235,8 +272,16 @@ impl<'a> Survey<'a> {
     }
 
     fn selection_set(&mut self, set: &'a Positioned<SelectionSet>, level: usize) -> Result<Extent, ApiError> {
-        within("the nesting of selections", "The levels of the document, fragments counted,", NESTING_MAXIMUM, level)?;
-        let mut whole = Extent { nesting: 1, ..Extent::default() };
+        within(
+            "the nesting of selections",
+            "The levels of the document, fragments counted,",
+            NESTING_MAXIMUM,
+            level,
+        )?;
+        let mut whole = Extent {
+            nesting: 1,
+            ..Extent::default()
+        };
         for selection in &set.node.items {
             self.directives += selection.node.directives().len();
             let part = match &selection.node {
@@ -249,14 +294,24 @@ impl<'a> Survey<'a> {
             };
             whole.add(part);
         }
-        within("the nesting of selections", "The levels of the document, fragments counted,", NESTING_MAXIMUM, level + whole.nesting - 1)?;
+        within(
+            "the nesting of selections",
+            "The levels of the document, fragments counted,",
+            NESTING_MAXIMUM,
+            level + whole.nesting - 1,
+        )?;
         Ok(whole)
     }
 
     fn field(&mut self, field: &'a Field, level: usize) -> Result<Extent, ApiError> {
         self.aliases += usize::from(field.alias.is_some());
         if field.selection_set.node.items.is_empty() {
-            return Ok(Extent { depth: 1, fields: 1, top: 1, nesting: 1 });
+            return Ok(Extent {
+                depth: 1,
+                fields: 1,
+                top: 1,
+                nesting: 1,
+            });
         }
         let inner = self.selection_set(&field.selection_set, level + 1)?;
         Ok(Extent {
@@ -271,7 +326,9 @@ impl<'a> Survey<'a> {
         match self.surveyed.get(name.as_str()) {
             Some(Some(extent)) => return Ok(*extent),
             Some(None) => {
-                let message = format!("The fragment \"{name}\" spreads itself, so it would never end: remove one of the spreads.");
+                let message = format!(
+                    "The fragment \"{name}\" spreads itself, so it would never end: remove one of the spreads."
+                );
                 return Err(ApiError::new(ErrorCode::GraphqlValidationFailed, message).at(position));
             }
             None => {}
@@ -290,7 +347,10 @@ impl<'a> Survey<'a> {
 
 /// A fragment adds a level of selection sets, but none of fields.
 fn nested(inner: Extent) -> Extent {
-    Extent { nesting: inner.nesting + 1, ..inner }
+    Extent {
+        nesting: inner.nesting + 1,
+        ..inner
+    }
 }
 
 fn root_fields(set: &Positioned<SelectionSet>, surveyed: &HashMap<&str, Option<Extent>>) -> usize {
@@ -316,7 +376,15 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { depth: 3, aliases: 2, directives: 2, root_fields: 3, fields: 10, tokens: 100, ..Limits::default() }
+        Limits {
+            depth: 3,
+            aliases: 2,
+            directives: 2,
+            root_fields: 3,
+            fields: 10,
+            tokens: 100,
+            ..Limits::default()
+        }
     }
 
     /// The code, the limit and the actual number of the refusal.
@@ -327,7 +395,11 @@ mod tests {
             .err()?;
         let json = serde_json::to_value(error.into_server_error()).unwrap();
         let number = |key: &str| json["extensions"][key].as_u64().unwrap_or_default();
-        Some((json["message"].as_str().unwrap().to_owned(), number("limit"), number("actual")))
+        Some((
+            json["message"].as_str().unwrap().to_owned(),
+            number("limit"),
+            number("actual"),
+        ))
     }
 
     fn exceeds(source: &str, name: &str, limit: u64, actual: u64) {
@@ -357,8 +429,15 @@ mod tests {
     fn fragments_count_at_each_spread() {
         exceeds("{a{...F ...F}} fragment F on Q {a b c d e}", "limits.fields", 10, 11);
         exceeds("{a{...F}} fragment F on Q {a{b{c}}}", "limits.depth", 3, 4);
-        let doubling: String = (0..5).map(|n| format!("fragment F{n} on Q {{ ...F{0} ...F{0} }}", n + 1)).collect();
-        exceeds(&format!("{{a{{...F0}}}} {doubling} fragment F5 on Q {{x}}"), "limits.fields", 10, 33);
+        let doubling: String = (0..5)
+            .map(|n| format!("fragment F{n} on Q {{ ...F{0} ...F{0} }}", n + 1))
+            .collect();
+        exceeds(
+            &format!("{{a{{...F0}}}} {doubling} fragment F5 on Q {{x}}"),
+            "limits.fields",
+            10,
+            33,
+        );
     }
 
     #[test]
@@ -369,10 +448,14 @@ mod tests {
 
     #[test]
     fn depth_that_would_exhaust_the_stack_is_refused_by_the_scan() {
-        let limits = Limits { tokens: 1_000_000, ..Limits::default() };
+        let limits = Limits {
+            tokens: 1_000_000,
+            ..Limits::default()
+        };
         let deep = |open: &str, close: &str, n: usize| format!("{}{}", open.repeat(n), close.repeat(n));
         let check = |source: &str| {
-            serde_json::to_value(check_source(source, &limits).unwrap_err().into_server_error()).unwrap()["extensions"]["actual"]
+            serde_json::to_value(check_source(source, &limits).unwrap_err().into_server_error()).unwrap()["extensions"]
+                ["actual"]
                 .as_u64()
                 .unwrap()
         };
@@ -385,7 +468,9 @@ mod tests {
 
     #[test]
     fn a_chain_of_fragments_is_as_deep_as_nested_fields() {
-        let chain: String = (0..1000).map(|n| format!("fragment F{n} on Q {{ ...F{} }}", n + 1)).collect();
+        let chain: String = (0..1000)
+            .map(|n| format!("fragment F{n} on Q {{ ...F{} }}", n + 1))
+            .collect();
         let source = format!("{{...F0}} {chain} fragment F1000 on Q {{a}}");
         let document = parse_query(source).unwrap();
         let error = check_document(&document, &Limits::default()).unwrap_err();
@@ -396,13 +481,48 @@ mod tests {
     fn the_scan_knows_strings_and_comments() {
         let shape = |source: &str| Shape::of(source);
         assert_eq!(shape("{a}").tokens, 3);
-        assert_eq!(shape(r#"{a(x:"{{{[[[")}"#), Shape { tokens: 8, selections: 1, values: 0 });
+        assert_eq!(
+            shape(r#"{a(x:"{{{[[[")}"#),
+            Shape {
+                tokens: 8,
+                selections: 1,
+                values: 0
+            }
+        );
         assert_eq!(shape(r#"{a(x:"\"{{{")}"#).values, 0);
-        assert_eq!(shape(r#"{a(x:"""{{ " \""" {{""")}"#), Shape { tokens: 8, selections: 1, values: 0 });
-        assert_eq!(shape("{a # {{{\n b}"), Shape { tokens: 4, selections: 1, values: 0 });
+        assert_eq!(
+            shape(r#"{a(x:"""{{ " \""" {{""")}"#),
+            Shape {
+                tokens: 8,
+                selections: 1,
+                values: 0
+            }
+        );
+        assert_eq!(
+            shape("{a # {{{\n b}"),
+            Shape {
+                tokens: 4,
+                selections: 1,
+                values: 0
+            }
+        );
         assert_eq!(shape("{a(x:{b:[1]})}").values, 2);
-        assert_eq!(shape("\"unterminated"), Shape { tokens: 1, selections: 0, values: 0 });
-        assert_eq!(shape("\"\"\"unterminated \\"), Shape { tokens: 1, selections: 0, values: 0 });
+        assert_eq!(
+            shape("\"unterminated"),
+            Shape {
+                tokens: 1,
+                selections: 0,
+                values: 0
+            }
+        );
+        assert_eq!(
+            shape("\"\"\"unterminated \\"),
+            Shape {
+                tokens: 1,
+                selections: 0,
+                values: 0
+            }
+        );
     }
 
     #[test]

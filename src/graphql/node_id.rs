@@ -137,8 +137,15 @@ pub fn expect_execution(argument: &str, id: &ID) -> Result<ExecutionId, ApiError
 }
 
 fn wrong_kind(argument: &str, wanted: &str, given: NodeId) -> ApiError {
-    let article = if matches!(given, NodeId::Artifact(_) | NodeId::Execution(_)) { "an" } else { "a" };
-    let message = format!("\"{given}\" is the id of {article} {}, but {argument} wants {wanted}'s.", given.kind());
+    let article = if matches!(given, NodeId::Artifact(_) | NodeId::Execution(_)) {
+        "an"
+    } else {
+        "a"
+    };
+    let message = format!(
+        "\"{given}\" is the id of {article} {}, but {argument} wants {wanted}'s.",
+        given.kind()
+    );
     ApiError::bad_user_input(argument, message)
 }
 
@@ -217,7 +224,20 @@ mod tests {
     #[test]
     fn there_is_one_spelling_and_no_other() {
         assert_eq!(NodeId::Version(VersionId(48)).to_string(), "version_bq");
-        for wrong in ["", "version", "version_", "version_abq", "version_BQ", "Version_bq", "version_b1", "version_bq=", "run_bq", "version_777777777777777", " version_bq", "version_bq\n"] {
+        for wrong in [
+            "",
+            "version",
+            "version_",
+            "version_abq",
+            "version_BQ",
+            "Version_bq",
+            "version_b1",
+            "version_bq=",
+            "run_bq",
+            "version_777777777777777",
+            " version_bq",
+            "version_bq\n",
+        ] {
             assert_eq!(wrong.parse::<NodeId>(), Err(Malformed), "{wrong}");
         }
     }
@@ -226,7 +246,10 @@ mod tests {
     fn the_error_says_the_wanted_and_the_given_kind() {
         let given = ID::from(NodeId::Execution(ExecutionId(7)));
         let error = expect_version("input.version", &given).unwrap_err();
-        assert_eq!(error.message(), "\"execution_h\" is the id of an execution, but input.version wants a version's.");
+        assert_eq!(
+            error.message(),
+            "\"execution_h\" is the id of an execution, but input.version wants a version's."
+        );
         assert_eq!(error.argument(), Some("input.version"));
         assert_eq!(expect_execution("id", &given).unwrap(), ExecutionId(7));
         assert!(expect_artifact("id", &given).is_err());

@@ -1,6 +1,7 @@
 //! The scalars of the schema: `DateTime`, `Long` and `JSON`.
 //!
-//! Each says in the validation of a document whether it can read a value, so that a wrong one is refused before anything runs.
+//! Each says in the validation of a document whether it can read a value, so that a wrong one is refused before
+//! anything runs.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use serde::{
@@ -19,16 +20,18 @@ const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 /// What is right for a scalar of ours, by its name: ends the error of a value that it cannot read.
 pub fn advice(scalar: &str) -> Option<&'static str> {
     match scalar {
-        "DateTime" => Some("write an instant as in RFC 3339, such as \"2026-11-23T08:00:00Z\", of the years 0001 to 9999"),
+        "DateTime" => {
+            Some("write an instant as in RFC 3339, such as \"2026-11-23T08:00:00Z\", of the years 0001 to 9999")
+        }
         "Long" => Some("write a whole number between -(2^53 - 1) and 2^53 - 1"),
         "JSON" => Some("write a JSON value, with texts in quotation marks and without the character U+0000"),
         _ => None,
     }
 }
 
-/// An instant, as in RFC 3339, such as `"2026-11-23T08:00:00Z"`. It is accepted with any offset; without one it is UTC, and a
-/// date alone is its midnight. Years are 0001 to 9999; fractions of a second count to the microsecond, and the rest is cut off.
-/// It is answered in UTC with `Z`.
+/// An instant, as in RFC 3339, such as `"2026-11-23T08:00:00Z"`. It is accepted with any offset; without one it is UTC,
+/// and a date alone is its midnight. Years are 0001 to 9999; fractions of a second count to the microsecond, and the
+/// rest is cut off. It is answered in UTC with `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateTime(pub Timestamp);
 
@@ -86,13 +89,15 @@ impl From<i64> for Long {
 
 fn exact(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64().filter(|number| number.unsigned_abs() <= LONG_MAXIMUM as u64),
+        Value::Number(number) => number
+            .as_i64()
+            .filter(|number| number.unsigned_abs() <= LONG_MAXIMUM as u64),
         _ => None,
     }
 }
 
-/// Any JSON value: an object, a list, a text, a number, `true`, `false` or `null`. Numbers are kept as 64-bit integers or
-/// floating point; the character U+0000 is refused.
+/// Any JSON value: an object, a list, a text, a number, `true`, `false` or `null`. Numbers are kept as 64-bit integers
+/// or floating point; the character U+0000 is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Json(
     /// The value, written in JSON.
@@ -105,7 +110,9 @@ impl ScalarType for Json {
         if !is_json(&value) {
             return Err(InputValueError::custom("it is no JSON, or has the character U+0000"));
         }
-        serde_json::to_string(&Verbatim(&value)).map(Self).map_err(InputValueError::custom)
+        serde_json::to_string(&Verbatim(&value))
+            .map(Self)
+            .map_err(InputValueError::custom)
     }
 
     fn is_valid(value: &Value) -> bool {
@@ -126,7 +133,9 @@ fn is_json(value: &Value) -> bool {
         Value::Null | Value::Number(_) | Value::Boolean(_) => true,
         Value::String(text) => !text.contains('\0'),
         Value::List(items) => items.iter().all(is_json),
-        Value::Object(fields) => fields.iter().all(|(name, value)| !name.contains('\0') && is_json(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .all(|(name, value)| !name.contains('\0') && is_json(value)),
         Value::Enum(_) | Value::Binary(_) => false,
     }
 }
@@ -139,7 +148,9 @@ impl Serialize for Verbatim<'_> {
         match self.0 {
             Value::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
-                items.iter().try_for_each(|item| list.serialize_element(&Verbatim(item)))?;
+                items
+                    .iter()
+                    .try_for_each(|item| list.serialize_element(&Verbatim(item)))?;
                 list.end()
             }
             Value::Object(fields) => {
@@ -170,14 +181,24 @@ mod tests {
             ("2026-11-23", "2026-11-23T00:00:00Z"),
             ("2026-11-23T08:00:00.120000000Z", "2026-11-23T08:00:00.12Z"),
         ] {
-            let read = <DateTime as ScalarType>::parse(Value::String(given.to_owned())).ok().unwrap();
+            let read = <DateTime as ScalarType>::parse(Value::String(given.to_owned()))
+                .ok()
+                .unwrap();
             assert_eq!(ScalarType::to_value(&read), Value::String(answered.to_owned()));
         }
     }
 
     #[test]
     fn what_is_no_date_time_is_refused() {
-        for wrong in [r#""""#, r#""tomorrow""#, r#""0000-01-01T00:00:00Z""#, r#""10000-01-01T00:00:00Z""#, "1763884800", "null", "{}"] {
+        for wrong in [
+            r#""""#,
+            r#""tomorrow""#,
+            r#""0000-01-01T00:00:00Z""#,
+            r#""10000-01-01T00:00:00Z""#,
+            "1763884800",
+            "null",
+            "{}",
+        ] {
             let wrong = json(wrong);
             assert!(!DateTime::is_valid(&wrong));
             assert!(<DateTime as ScalarType>::parse(wrong).is_err());
@@ -187,16 +208,33 @@ mod tests {
     #[test]
     fn a_long_is_a_whole_number_that_json_keeps_exact() {
         for number in [0, -1, LONG_MAXIMUM, -LONG_MAXIMUM] {
-            assert_eq!(<Long as ScalarType>::parse(Value::Number(number.into())).ok(), Some(Long(number)));
+            assert_eq!(
+                <Long as ScalarType>::parse(Value::Number(number.into())).ok(),
+                Some(Long(number))
+            );
         }
-        for wrong in ["1152921504606846976", "9007199254740992", "-9007199254740992", "1.5", "1e300", r#""1""#, "true"] {
+        for wrong in [
+            "1152921504606846976",
+            "9007199254740992",
+            "-9007199254740992",
+            "1.5",
+            "1e300",
+            r#""1""#,
+            "true",
+        ] {
             assert!(!Long::is_valid(&json(wrong)), "{wrong}");
         }
     }
 
     #[test]
     fn json_makes_the_round_trip() {
-        for text in [r#"{"b":1,"a":[null,true,"é\n",1.5,-3]}"#, "null", r#""x""#, r#"{"$serde_json::private::RawValue":"[1]"}"#, "18446744073709551615"] {
+        for text in [
+            r#"{"b":1,"a":[null,true,"é\n",1.5,-3]}"#,
+            "null",
+            r#""x""#,
+            r#"{"$serde_json::private::RawValue":"[1]"}"#,
+            "18446744073709551615",
+        ] {
             let read = <Json as ScalarType>::parse(json(text)).ok().unwrap();
             assert_eq!(read.0, text);
             assert_eq!(serde_json::to_string(&ScalarType::to_value(&read)).unwrap(), text);

@@ -1,7 +1,7 @@
 //! Whether the variables of a request fit the operation.
 //!
-//! The library runs an operation whose required variable is absent, and looks at a value only where it is used, while it executes;
-//! the specification wants a request error before anything runs.
+//! The library runs an operation whose required variable is absent, and looks at a value only where it is used, while
+//! it executes; the specification wants a request error before anything runs.
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ use super::{
 /// Everything that is wrong with the variables, one error for each of them.
 ///
 /// # Errors
-/// GRAPHQL_VALIDATION_FAILED when a required variable is absent or a value does not fit its type; BAD_USER_INPUT when a scalar of
-/// ours cannot read it.
+/// GRAPHQL_VALIDATION_FAILED when a required variable is absent or a value does not fit its type; BAD_USER_INPUT when a
+/// scalar of ours cannot read it.
 pub fn check(registry: &Registry, operation: &OperationDefinition, variables: &Variables) -> Result<(), Vec<ApiError>> {
     let errors: Vec<_> = operation
         .variable_definitions
@@ -33,16 +33,26 @@ pub fn check(registry: &Registry, operation: &OperationDefinition, variables: &V
 fn check_one(registry: &Registry, definition: &VariableDefinition, variables: &Variables) -> Result<(), ApiError> {
     let name = definition.name.node.as_str();
     let wanted = &definition.var_type.node;
-    let place = Place { registry, position: definition.name.pos };
+    let place = Place {
+        registry,
+        position: definition.name.pos,
+    };
     if !registry.types.contains_key(innermost(wanted)) {
         return Err(place.invalid(format!("The variable \"${name}\" is of the unknown type \"{wanted}\".")));
     }
     match variables.get(name) {
-        None if definition.default_value.is_none() && !wanted.nullable => {
-            Err(place.invalid(format!("The variable \"${name}\" of the required type \"{wanted}\" is not given.")))
-        }
+        None if definition.default_value.is_none() && !wanted.nullable => Err(place.invalid(format!(
+            "The variable \"${name}\" of the required type \"{wanted}\" is not given."
+        ))),
         None => Ok(()),
-        Some(value) => place.check(&wanted.to_string(), value, Path { parent: None, segment: Segment::Variable(name) }),
+        Some(value) => place.check(
+            &wanted.to_string(),
+            value,
+            Path {
+                parent: None,
+                segment: Segment::Variable(name),
+            },
+        ),
     }
 }
 
@@ -69,11 +79,17 @@ enum Segment<'a> {
 
 impl<'a> Path<'a> {
     fn item(&'a self, index: usize) -> Self {
-        Self { parent: Some(self), segment: Segment::Item(index) }
+        Self {
+            parent: Some(self),
+            segment: Segment::Item(index),
+        }
     }
 
     fn field(&'a self, name: &'a str) -> Self {
-        Self { parent: Some(self), segment: Segment::Field(name) }
+        Self {
+            parent: Some(self),
+            segment: Segment::Field(name),
+        }
     }
 }
 
@@ -103,14 +119,17 @@ impl Place<'_> {
     }
 
     fn misfit(self, wanted: &str, path: Path<'_>) -> ApiError {
-        self.invalid(format!("The value of \"{path}\" does not fit the type \"{wanted}\".")).about(path.to_string())
+        self.invalid(format!("The value of \"{path}\" does not fit the type \"{wanted}\"."))
+            .about(path.to_string())
     }
 
     fn check(self, wanted: &str, value: &Value, path: Path<'_>) -> Result<(), ApiError> {
         match (MetaTypeName::create(wanted), value) {
-            (MetaTypeName::NonNull(_), Value::Null) => {
-                Err(self.invalid(format!("The value of \"{path}\" is null, but its type \"{wanted}\" is required.")).about(path.to_string()))
-            }
+            (MetaTypeName::NonNull(_), Value::Null) => Err(self
+                .invalid(format!(
+                    "The value of \"{path}\" is null, but its type \"{wanted}\" is required."
+                ))
+                .about(path.to_string())),
             (MetaTypeName::NonNull(inner), _) => self.check(inner, value, path),
             (_, Value::Null) => Ok(()),
             (MetaTypeName::List(items), Value::List(values)) => values
@@ -126,14 +145,17 @@ impl Place<'_> {
     fn check_named(self, name: &str, value: &Value, path: Path<'_>) -> Result<(), ApiError> {
         match self.registry.types.get(name) {
             Some(MetaType::Scalar { is_valid, .. }) => {
-                let fits = is_valid.as_ref().is_none_or(|is_valid| is_valid(value)) && (name != "Int" || fits_int(value));
+                let fits =
+                    is_valid.as_ref().is_none_or(|is_valid| is_valid(value)) && (name != "Int" || fits_int(value));
                 if fits { Ok(()) } else { Err(self.unreadable(name, path)) }
             }
             Some(MetaType::Enum { enum_values, .. }) => match value {
                 Value::String(text) if enum_values.contains_key(text) => Ok(()),
                 _ => {
                     let names: Vec<_> = enum_values.keys().map(String::as_str).collect();
-                    Err(self.invalid(format!("The value of \"{path}\" is none of {}.", names.join(", "))).about(path.to_string()))
+                    Err(self
+                        .invalid(format!("The value of \"{path}\" is none of {}.", names.join(", ")))
+                        .about(path.to_string()))
                 }
             },
             Some(MetaType::InputObject { .. }) => self.check_object(name, value, path),
@@ -153,24 +175,33 @@ impl Place<'_> {
     }
 
     fn check_object(self, name: &str, value: &Value, path: Path<'_>) -> Result<(), ApiError> {
-        let (Some(MetaType::InputObject { input_fields, oneof, .. }), Value::Object(given)) =
-            (self.registry.types.get(name), value)
+        let (
+            Some(MetaType::InputObject {
+                input_fields, oneof, ..
+            }),
+            Value::Object(given),
+        ) = (self.registry.types.get(name), value)
         else {
             return Err(self.misfit(name, path));
         };
         if let Some(unknown) = given.keys().find(|key| !input_fields.contains_key(key.as_str())) {
-            let message = format!("The value of \"{path}\" has a field \"{unknown}\", which the type \"{name}\" does not have.");
+            let message =
+                format!("The value of \"{path}\" has a field \"{unknown}\", which the type \"{name}\" does not have.");
             return Err(self.invalid(message).about(path.to_string()));
         }
         if *oneof && (given.len() != 1 || given.values().any(|value| *value == Value::Null)) {
-            let message = format!("The value of \"{path}\" must give exactly one field of the type \"{name}\", and not null.");
+            let message =
+                format!("The value of \"{path}\" must give exactly one field of the type \"{name}\", and not null.");
             return Err(self.invalid(message).about(path.to_string()));
         }
         for field in input_fields.values() {
             match given.get(field.name.as_str()) {
                 Some(value) => self.check(&field.ty, value, path.field(&field.name))?,
                 None if MetaTypeName::create(&field.ty).is_non_null() && field.default_value.is_none() => {
-                    let message = format!("The value of \"{path}\" lacks the field \"{}\" of the required type \"{}\".", field.name, field.ty);
+                    let message = format!(
+                        "The value of \"{path}\" lacks the field \"{}\" of the required type \"{}\".",
+                        field.name, field.ty
+                    );
                     return Err(self.invalid(message).about(path.to_string()));
                 }
                 None => {}

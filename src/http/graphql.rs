@@ -1,7 +1,8 @@
 //! GraphQL over HTTP, by hand to the specification: `GET` for queries, `POST` with JSON for all.
 //!
-//! Every answer has the shape of a GraphQL answer, whatever went wrong. A request that another site's page can send without asking
-//! (a form, plain text, a link) never changes anything: `POST` takes JSON only, and `GET` runs queries only.
+//! Every answer has the shape of a GraphQL answer, whatever went wrong. A request that another site's page can send
+//! without asking (a form, plain text, a link) never changes anything: `POST` takes JSON only, and `GET` runs queries
+//! only.
 
 use std::{
     sync::Arc,
@@ -11,7 +12,7 @@ use std::{
 use async_graphql::parser::types::OperationType;
 use axum::{
     Extension, Router,
-    body::{Body, Bytes},
+    body::{BodyDataStream, Bytes},
     extract::{RawQuery, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
@@ -20,8 +21,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::BytesMut;
 use futures_util::StreamExt;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     negotiation::{Media, is_json_body},
@@ -39,6 +40,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// How long the rest of a body that is too large is read and thrown away, so that the client gets to read the refusal.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
+/// The most bytes that are set aside for a body on the word of its client alone.
+const FIRST_ALLOCATION: usize = 256 * 1024;
+
 /// What the route needs.
 #[derive(Clone)]
 struct Transport {
@@ -52,7 +56,9 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let methods = get(answer_get).post(answer_post).fallback(refuse_method);
-    Router::new().route("/graphql", methods).with_state(Transport { engine, body_limit })
+    Router::new()
+        .route("/graphql", methods)
+        .with_state(Transport { engine, body_limit })
 }
 
 /// A request that is refused before there is anything to execute.
@@ -63,13 +69,19 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { status, error: ApiError::new(ErrorCode::BadUserInput, message) }
+        Self {
+            status,
+            error: ApiError::new(ErrorCode::BadUserInput, message),
+        }
     }
 }
 
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            error,
+        }
     }
 }
 
@@ -82,24 +94,58 @@ async fn answer_get(
     let begun = Instant::now();
     let read = || -> Result<_, Refusal> {
         let media = negotiate(&headers)?;
-        Ok((media, params::from_query_string(query_string.as_deref().unwrap_or_default())?))
+        Ok((
+            media,
+            params::from_query_string(query_string.as_deref().unwrap_or_default())?,
+        ))
     };
     match read() {
-        Ok((media, operation)) => run(&transport, Run { operation, media, begun, id, may_write: false }).await,
+        Ok((media, operation)) => {
+            run(
+                &transport,
+                Run {
+                    operation,
+                    media,
+                    begun,
+                    id,
+                    may_write: false,
+                },
+            )
+            .await
+        }
         Err(Refusal { status, error }) => refuse(status, error, &id),
     }
 }
 
-async fn answer_post(State(transport): State<Transport>, Extension(id): Extension<RequestId>, request: Request) -> Response {
+async fn answer_post(
+    State(transport): State<Transport>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Response {
     let begun = Instant::now();
     match read_post(&transport, request).await {
-        Ok((media, operation)) => run(&transport, Run { operation, media, begun, id, may_write: true }).await,
+        Ok((media, operation)) => {
+            run(
+                &transport,
+                Run {
+                    operation,
+                    media,
+                    begun,
+                    id,
+                    may_write: true,
+                },
+            )
+            .await
+        }
         Err(Refusal { status, error }) => refuse(status, error, &id),
     }
 }
 
 async fn refuse_method(Extension(id): Extension<RequestId>) -> Response {
-    let error = ApiError::new(ErrorCode::BadUserInput, "GraphQL is asked by GET or POST: use one of them.");
+    let error = ApiError::new(
+        ErrorCode::BadUserInput,
+        "GraphQL is asked by GET or POST: use one of them.",
+    );
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, error, &id);
     response.headers_mut().insert(ALLOW, METHODS);
     response
@@ -121,23 +167,31 @@ fn negotiate(headers: &HeaderMap) -> Result<Media, Refusal> {
     Media::accepted(headers).ok_or_else(|| {
         Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
-            "None of the media types accepted is written here: accept application/graphql-response+json or application/json.",
+            "No accepted media type is written here: accept application/graphql-response+json or application/json.",
         )
     })
 }
 
 async fn read_body(request: Request, limit: usize) -> Result<Bytes, Refusal> {
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = request.into_body();
+    let declared = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut chunks = request.into_body().into_data_stream();
     if let Some(length) = declared.filter(|&length: &usize| length > limit) {
-        drain(body);
+        drain(chunks);
         return Err(too_large(limit, length));
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit, limit + 1)),
-        Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "The body broke off: send all of it.")),
+    let mut body = BytesMut::with_capacity(declared.unwrap_or_default().min(FIRST_ALLOCATION));
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "The body broke off: send all of it."))?;
+        if body.len() + chunk.len() > limit {
+            drain(chunks);
+            return Err(too_large(limit, limit + 1));
+        }
+        body.extend_from_slice(&chunk);
     }
+    Ok(body.freeze())
 }
 
 fn too_large(limit: usize, actual: usize) -> Refusal {
@@ -148,9 +202,9 @@ fn too_large(limit: usize, actual: usize) -> Refusal {
 }
 
 /// Reads a body on and throws it away, beside the answer: most clients read no answer before they have sent everything.
-fn drain(body: Body) {
-    let mut rest = body.into_data_stream();
-    tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, async move { while let Some(Ok(_)) = rest.next().await {} }));
+fn drain(mut rest: BodyDataStream) {
+    let to_its_end = async move { while let Some(Ok(_)) = rest.next().await {} };
+    tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, to_its_end));
 }
 
 /// One operation on its way.
@@ -164,10 +218,22 @@ struct Run {
 }
 
 async fn run(transport: &Transport, run: Run) -> Response {
-    let Run { operation, media, begun, id, may_write } = run;
+    let Run {
+        operation,
+        media,
+        begun,
+        id,
+        may_write,
+    } = run;
     let engine = &transport.engine;
     let context = RequestContext::new(id.clone(), Arc::clone(engine.limits()));
-    let mut line = LogLine { begun, id: &id, statements: context.statements.clone(), name: None, kind: None };
+    let mut line = LogLine {
+        begun,
+        id: &id,
+        statements: context.statements.clone(),
+        name: None,
+        kind: None,
+    };
     let prepared = match engine.prepare(operation).await {
         Ok(prepared) => prepared,
         Err(errors) => return line.end(media, Answer::refused(errors, id.as_str())),
@@ -175,7 +241,10 @@ async fn run(transport: &Transport, run: Run) -> Response {
     line.kind = Some(prepared.kind());
     line.name = prepared.name().map(str::to_owned);
     if !may_write && prepared.kind() != OperationType::Query {
-        let error = ApiError::new(ErrorCode::BadUserInput, "Only a query can be run by GET: send this operation by POST.");
+        let error = ApiError::new(
+            ErrorCode::BadUserInput,
+            "Only a query can be run by GET: send this operation by POST.",
+        );
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, error, &id);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
@@ -233,7 +302,15 @@ fn status_of(media: Media, answer: &Answer) -> StatusCode {
 
 fn respond(status: StatusCode, media: Media, answer: &Answer) -> Response {
     match serde_json::to_vec(answer) {
-        Ok(body) => (status, [(CONTENT_TYPE, media.content_type()), (VARY, HeaderValue::from_static("accept"))], body).into_response(),
+        Ok(body) => (
+            status,
+            [
+                (CONTENT_TYPE, media.content_type()),
+                (VARY, HeaderValue::from_static("accept")),
+            ],
+            body,
+        )
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -24,7 +24,10 @@ where
     S: Clone + Send + Sync + 'static,
 {
     Router::new()
-        .route("/healthz", get(async || status(StatusCode::OK, &json!({"status": "alive"}))))
+        .route(
+            "/healthz",
+            get(async || status(StatusCode::OK, &json!({"status": "alive"}))),
+        )
         .route("/readyz", get(ready))
         .with_state(readiness)
 }
@@ -34,7 +37,10 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
         Ok(()) => status(StatusCode::OK, &json!({"status": "ready"})),
         Err(reason) => {
             tracing::warn!(reason, "the server is not ready");
-            status(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "not ready", "reason": reason}))
+            status(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &json!({"status": "not ready", "reason": reason}),
+            )
         }
     }
 }

@@ -11,6 +11,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use tower_http::{
+    CompressionLevel,
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowOrigin, Any, CorsLayer},
 };
@@ -30,7 +31,10 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// Surrounds all routes of a router with everything in this module.
 pub fn surround(router: Router, server: &Server) -> Router {
-    let compressed = router.layer(CompressionLayer::new().compress_when(SizeAbove::new(server.compression_minimum_bytes)));
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(server.compression_minimum_bytes));
+    let compressed = router.layer(compression);
     let shared = match cors(&server.cors_allowed_origins) {
         Some(cors) => compressed.layer(cors),
         None => compressed,
@@ -51,7 +55,11 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answer).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, ApiError::internal(said(panic.as_ref())), &id),
+        Ok(Err(panic)) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::internal(said(panic.as_ref())),
+            &id,
+        ),
         Err(_elapsed) => refuse(StatusCode::GATEWAY_TIMEOUT, ApiError::deadline_exceeded(limit_ms), &id),
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

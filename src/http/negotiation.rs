@@ -29,7 +29,8 @@ impl Media {
 
     /// The one that the client likes best; `None` when it takes neither.
     ///
-    /// Of two that it likes equally the newer wins, if the client has named it; a client that takes anything is an older one.
+    /// Of two that it likes equally the newer wins, if the client has named it; a client that takes anything is an
+    /// older one.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
         if !headers.contains_key(header::ACCEPT) {
             return Some(Self::Json);
@@ -41,8 +42,16 @@ impl Media {
             .flat_map(|value| value.split(','))
             .filter_map(Range::parse)
             .collect();
-        let quality = |media: Self| ranges.iter().filter_map(|range| range.fits(media)).max().map_or(0, |(_, quality)| quality);
-        let named = ranges.iter().any(|range| (range.kind, range.subtype) == Self::GraphqlResponse.essence());
+        let quality = |media: Self| {
+            ranges
+                .iter()
+                .filter_map(|range| range.fits(media))
+                .max()
+                .map_or(0, |(_, quality)| quality)
+        };
+        let named = ranges
+            .iter()
+            .any(|range| (range.kind, range.subtype) == Self::GraphqlResponse.essence());
         let (newer, older) = (quality(Self::GraphqlResponse), quality(Self::Json));
         match (newer, older) {
             (0, 0) => None,
@@ -93,7 +102,9 @@ impl<'a> Range<'a> {
 fn parse_quality(text: &str) -> Option<u16> {
     let quality: f32 = text.parse().ok()?;
     // Between 0 and 1000, so nothing is lost.
-    (0.0..=1.0).contains(&quality).then(|| (quality * 1000.0).round() as u16)
+    (0.0..=1.0)
+        .contains(&quality)
+        .then(|| (quality * 1000.0).round() as u16)
 }
 
 /// Whether a body is `application/json` in UTF-8. Nothing else is taken: a form of another site can send the others.
@@ -102,7 +113,9 @@ pub fn is_json_body(headers: &HeaderMap) -> bool {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let is_json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     is_json
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => is_utf8(charset),
@@ -132,14 +145,23 @@ mod tests {
         use Media::{GraphqlResponse, Json};
         for (accept, expected) in [
             ("application/graphql-response+json", Some(GraphqlResponse)),
-            ("application/graphql-response+json; charset=utf-8", Some(GraphqlResponse)),
+            (
+                "application/graphql-response+json; charset=utf-8",
+                Some(GraphqlResponse),
+            ),
             ("application/json", Some(Json)),
             ("Application/JSON", Some(Json)),
             ("*/*", Some(Json)),
             ("application/*", Some(Json)),
-            ("application/json, application/graphql-response+json", Some(GraphqlResponse)),
+            (
+                "application/json, application/graphql-response+json",
+                Some(GraphqlResponse),
+            ),
             ("application/json, application/graphql-response+json;q=0.9", Some(Json)),
-            ("application/graphql-response+json, application/json;q=0.9", Some(GraphqlResponse)),
+            (
+                "application/graphql-response+json, application/json;q=0.9",
+                Some(GraphqlResponse),
+            ),
             ("application/graphql-response+json;q=0, */*", Some(Json)),
             ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Json)),
             ("text/html", None),

@@ -30,7 +30,11 @@ type Ignored = std::collections::HashMap<String, IgnoredAny>;
 
 impl From<Params> for Operation {
     fn from(params: Params) -> Self {
-        Self { query: params.query, operation_name: params.operation_name, variables: params.variables }
+        Self {
+            query: params.query,
+            operation_name: params.operation_name,
+            variables: params.variables,
+        }
     }
 }
 
@@ -40,18 +44,26 @@ impl From<Params> for Operation {
 /// BAD_USER_INPUT when it is no UTF-8, no JSON, or no GraphQL request; LIMIT_EXCEEDED when it is nested too deep.
 pub fn from_body(body: &[u8]) -> Result<Operation, ApiError> {
     let text = std::str::from_utf8(body).map_err(|error| {
-        malformed(format!("The body is no UTF-8 from byte {} on: send JSON in UTF-8.", error.valid_up_to()))
+        malformed(format!(
+            "The body is no UTF-8 from byte {} on: send JSON in UTF-8.",
+            error.valid_up_to()
+        ))
     })?;
     if text.trim_start().starts_with('[') {
-        return Err(malformed("The body is a list, but batches are not supported: send one operation in a request.".to_owned()));
+        return Err(malformed(
+            "The body is a list, but batches are not supported: send one operation in a request.".to_owned(),
+        ));
     }
-    serde_json::from_str::<Params>(text).map(Operation::from).map_err(|error| unreadable("The body", text, &error))
+    serde_json::from_str::<Params>(text)
+        .map(Operation::from)
+        .map_err(|error| unreadable("The body", text, &error))
 }
 
 /// Reads the query string of a GET.
 ///
 /// # Errors
-/// BAD_USER_INPUT when it has no `query`, a parameter twice, or one that cannot be read; LIMIT_EXCEEDED when one is nested too deep.
+/// BAD_USER_INPUT when it has no `query`, a parameter twice, or one that cannot be read; LIMIT_EXCEEDED when one is
+/// nested too deep.
 pub fn from_query_string(query_string: &str) -> Result<Operation, ApiError> {
     let [mut query, mut operation_name, mut variables, mut extensions] = [const { None }; 4];
     for (name, value) in pairs(query_string)? {
@@ -85,7 +97,8 @@ fn malformed(message: String) -> ApiError {
 fn json_parameter<'a, T: Deserialize<'a>>(name: &str, text: Option<&'a str>) -> Result<Option<T>, ApiError> {
     text.filter(|text| !text.is_empty())
         .map(|text| {
-            serde_json::from_str(text).map_err(|error| unreadable(&format!("The parameter \"{name}\""), text, &error).about(name))
+            serde_json::from_str(text)
+                .map_err(|error| unreadable(&format!("The parameter \"{name}\""), text, &error).about(name))
         })
         .transpose()
 }
@@ -93,7 +106,12 @@ fn json_parameter<'a, T: Deserialize<'a>>(name: &str, text: Option<&'a str>) -> 
 fn unreadable(what: &str, text: &str, error: &serde_json::Error) -> ApiError {
     let nesting = json_nesting(text);
     if nesting >= JSON_NESTING_MAXIMUM {
-        return ApiError::limit_exceeded("the nesting of JSON", &format!("{what}'s levels"), JSON_NESTING_MAXIMUM - 1, nesting);
+        return ApiError::limit_exceeded(
+            "the nesting of JSON",
+            &format!("{what}'s levels"),
+            JSON_NESTING_MAXIMUM - 1,
+            nesting,
+        );
     }
     let wanted = "a JSON object with a text \"query\" and perhaps \"operationName\", \"variables\" and \"extensions\"";
     if error.is_data() {
@@ -103,8 +121,10 @@ fn unreadable(what: &str, text: &str, error: &serde_json::Error) -> ApiError {
     }
 }
 
-/// The decoded names and values of a query string.
-fn pairs(query_string: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, ApiError> {
+/// A decoded parameter of a query string.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn pairs(query_string: &str) -> Result<Vec<Pair<'_>>, ApiError> {
     query_string
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -164,7 +184,13 @@ mod tests {
 
     #[test]
     fn a_body_that_is_nested_too_deep_names_the_limit() {
-        let nested = |n: usize| format!(r#"{{"query":"{{a}}","variables":{{"x":{}{}}}}}"#, "[".repeat(n), "]".repeat(n));
+        let nested = |n: usize| {
+            format!(
+                r#"{{"query":"{{a}}","variables":{{"x":{}{}}}}}"#,
+                "[".repeat(n),
+                "]".repeat(n)
+            )
+        };
         assert!(from_body(nested(125).as_bytes()).is_ok());
         let error = from_body(nested(10_000).as_bytes()).unwrap_err();
         assert_eq!(error.code(), ErrorCode::LimitExceeded);
@@ -175,8 +201,13 @@ mod tests {
 
     #[test]
     fn a_query_string_is_read_strictly() {
-        let operation = from_query_string("query=%7Ba+b%7D&variables=%7B%22x%22%3A%22%C3%A9%22%7D&other=1&operationName=a").unwrap();
-        assert_eq!((operation.query.as_str(), operation.operation_name.as_deref()), ("{a b}", Some("a")));
+        let operation =
+            from_query_string("query=%7Ba+b%7D&variables=%7B%22x%22%3A%22%C3%A9%22%7D&other=1&operationName=a")
+                .unwrap();
+        assert_eq!(
+            (operation.query.as_str(), operation.operation_name.as_deref()),
+            ("{a b}", Some("a"))
+        );
         assert_eq!(operation.variables["x"], async_graphql::Value::from("é"));
         assert!(from_query_string("query={a}&variables=").is_ok());
         for (wrong, expected) in [

@@ -71,7 +71,10 @@ impl Thing {
     }
 
     async fn items(&self) -> Vec<Option<Result<i32, ApiError>>> {
-        vec![Some(Ok(1)), Some(Err(ApiError::not_found("It is not there: name one that is.")))]
+        vec![
+            Some(Ok(1)),
+            Some(Err(ApiError::not_found("It is not there: name one that is."))),
+        ]
     }
 
     async fn child(&self) -> Self {
@@ -192,7 +195,10 @@ impl Toy {
             engine: Arc::new(engine),
             readiness: Arc::new(|| Box::pin(async { Err("the migration m2 is pending".to_owned()) })),
         };
-        Self { router: router(state), writes }
+        Self {
+            router: router(state),
+            writes,
+        }
     }
 
     /// How many mutations have been executed.
@@ -205,7 +211,12 @@ impl Toy {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, bytes, json }
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            bytes,
+            json,
+        }
     }
 
     /// Posts a body as JSON, accepting `application/graphql-response+json`.
@@ -218,7 +229,8 @@ impl Toy {
 
     /// Runs an operation with variables.
     pub async fn run(&self, query: &str, variables: Value) -> Reply {
-        self.post(json!({"query": query, "variables": variables}).to_string()).await
+        self.post(json!({"query": query, "variables": variables}).to_string())
+            .await
     }
 
     /// Runs an operation without variables.
@@ -230,7 +242,9 @@ impl Toy {
 impl Reply {
     /// The code of the first error.
     pub fn code(&self) -> &str {
-        self.json["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
+        self.json["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
     }
 
     /// The sentence of the first error.
@@ -244,7 +258,10 @@ impl Reply {
     }
 
     pub fn header(&self, name: impl header::AsHeaderName) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// Refused with this status and code, in GraphQL's shape, and without data.
