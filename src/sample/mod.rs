@@ -51,11 +51,16 @@ impl Default for Options {
 
 /// Makes the sample: declarations first, then night after night, producers mostly before consumers.
 pub fn records(options: Options) -> impl Iterator<Item = Record> + Send {
+    nights(options).flatten()
+}
+
+/// The sample as it would have been recorded: first all declarations, then what each night made. Submitted one after the
+/// other to an empty store, the declarations are revision 1 and the nights the revisions from 2 on.
+pub fn nights(options: Options) -> impl Iterator<Item = Vec<Record>> + Send {
     let world = World::new(options);
-    let nights = (0..world.days).flat_map(move |index| (0..world.brands).map(move |brand| (index, brand)));
-    (0..world.brands)
-        .flat_map(declarations::of_brand)
-        .chain(nights.flat_map(move |(index, brand)| Night::new(world, brand, index).records()))
+    let declarations = (0..world.brands).flat_map(declarations::of_brand).collect();
+    let night = move |index| (0..world.brands).flat_map(|brand| Night::new(world, brand, index).records()).collect();
+    std::iter::once(declarations).chain((0..world.days).map(night))
 }
 
 /// The sizes that everything follows from.
