@@ -59,7 +59,11 @@ pub fn records(options: Options) -> impl Iterator<Item = Record> + Send {
 pub fn nights(options: Options) -> impl Iterator<Item = Vec<Record>> + Send {
     let world = World::new(options);
     let declarations = (0..world.brands).flat_map(declarations::of_brand).collect();
-    let night = move |index| (0..world.brands).flat_map(|brand| Night::new(world, brand, index).records()).collect();
+    let night = move |index| {
+        (0..world.brands)
+            .flat_map(|brand| Night::new(world, brand, index).records())
+            .collect()
+    };
     std::iter::once(declarations).chain((0..world.days).map(night))
 }
 

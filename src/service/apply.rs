@@ -54,7 +54,9 @@ fn add_needs(needs: &mut Needs, record: &Prepared) {
         Prepared::Version(version) => need_version(needs, &version.artifact, &version.version),
         Prepared::Execution(execution) => {
             needs.executions.insert(execution.digest);
-            needs.executions.extend(execution.parent.iter().map(|(_, digest)| *digest));
+            needs
+                .executions
+                .extend(execution.parent.iter().map(|(_, digest)| *digest));
             for input in &execution.inputs {
                 if let InputVersion::Exact(artifact, version) = &input.version {
                     need_version(needs, artifact, version);
@@ -96,7 +98,9 @@ fn versions_of(record: &Prepared) -> Vec<&PreparedVersion> {
 /// The partition that a version would be placed in as its artifact stands now. An earlier record of the same
 /// transaction may change that; then the right one is read when its turn comes.
 fn likely_partition(ledger: &Ledger, version: &PreparedVersion) -> Result<Option<Digest>, StoreError> {
-    let Some(artifact) = ledger.artifacts.get(&version.artifact.digest) else { return Ok(None) };
+    let Some(artifact) = ledger.artifacts.get(&version.artifact.digest) else {
+        return Ok(None);
+    };
     let schema = Schema::of(artifact, ledger.keys_of(artifact.id))?;
     Ok(match schema.place(&version.values, version.time) {
         Place::In(key) => Some(key.digest(&version.artifact.key)),

@@ -12,12 +12,16 @@ use super::version::partition_or_new;
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
 use crate::store::ledger::Ledger;
-use crate::store::placement_change::{Placement, PlacedVersion};
+use crate::store::placement_change::{PlacedVersion, Placement};
 
 /// Declares an artifact. The same again changes nothing; something else is refused.
 pub async fn declare(ledger: &mut Ledger, given: &PreparedDeclaration) -> Result<Verdict, ApplyError> {
     let (row, created) = artifact_or_new(ledger, &given.artifact);
-    let touched = Touched { node: NodeRef::Artifact(row.id), created, previous: None };
+    let touched = Touched {
+        node: NodeRef::Artifact(row.id),
+        created,
+        previous: None,
+    };
     let is_news = row.declared_revision == NEVER;
     let describes = row.description.is_none() && given.description.is_some();
     if !is_news {
@@ -52,19 +56,37 @@ fn check_same(row: &artifact::Model, given: &PreparedDeclaration) -> Result<(), 
     let keys: Vec<String> = serde_json::from_str(row.declared_keys.as_deref().unwrap_or("[]"))
         .map_err(|e| StoreError::Inconsistent(format!("declared keys: {e}")))?;
     let refuse = |argument: &str, message: String| {
-        Err(Rejection::new(RejectionCode::FailedPrecondition, format!("artifact.{argument}"), message).into())
+        Err(Rejection::new(
+            RejectionCode::FailedPrecondition,
+            format!("artifact.{argument}"),
+            message,
+        )
+        .into())
     };
     if keys != given.keys {
-        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-        return refuse("partitionKeys", format!("The artifact is declared with other partition keys: {keys}. A declaration never changes."));
+        let keys = if keys.is_empty() {
+            "none".to_owned()
+        } else {
+            keys.join(", ")
+        };
+        return refuse(
+            "partitionKeys",
+            format!("The artifact is declared with other partition keys: {keys}. A declaration never changes."),
+        );
     }
     let granularity = given.granularity.map(|g| g.as_str());
     if row.declared_granularity.as_deref() != granularity {
         let declared = row.declared_granularity.as_deref().unwrap_or("none");
-        return refuse("timePartitionGranularity", format!("The artifact is declared with another time partition: {declared}. A declaration never changes."));
+        return refuse(
+            "timePartitionGranularity",
+            format!("The artifact is declared with another time partition: {declared}. A declaration never changes."),
+        );
     }
     if given.description.is_some() && row.description.is_some() && row.description != given.description {
-        return refuse("description", "The artifact is declared with another description. A declaration never changes.".to_owned());
+        return refuse(
+            "description",
+            "The artifact is declared with another description. A declaration never changes.".to_owned(),
+        );
     }
     Ok(())
 }
@@ -73,15 +95,26 @@ fn check_same(row: &artifact::Model, given: &PreparedDeclaration) -> Result<(), 
 const CHUNK: u64 = 2_000;
 
 /// Places the versions that came before the declaration anew, and retires the partitions that it has no room for.
-async fn settle(ledger: &mut Ledger, given: &PreparedDeclaration, artifact: &artifact::Model) -> Result<(), StoreError> {
+async fn settle(
+    ledger: &mut Ledger,
+    given: &PreparedDeclaration,
+    artifact: &artifact::Model,
+) -> Result<(), StoreError> {
     ledger.flush().await?;
-    let schema = Schema::Declared { keys: given.keys.iter().cloned().collect::<BTreeSet<_>>(), granularity: given.granularity };
+    let schema = Schema::Declared {
+        keys: given.keys.iter().cloned().collect::<BTreeSet<_>>(),
+        granularity: given.granularity,
+    };
     let mut after = 0;
     loop {
         let versions = ledger.versions_to_place(artifact.id, after, CHUNK).await?;
         let Some(last) = versions.last() else { break };
         after = last.id.0;
-        let digests: Vec<_> = versions.iter().filter_map(|v| partition_key(&schema, v)).map(|k| k.digest(&given.artifact.key)).collect();
+        let digests: Vec<_> = versions
+            .iter()
+            .filter_map(|v| partition_key(&schema, v))
+            .map(|k| k.digest(&given.artifact.key))
+            .collect();
         ledger.load_partitions(digests.into_iter()).await?;
         let mut placements = Vec::with_capacity(versions.len());
         for version in &versions {
@@ -114,7 +147,10 @@ async fn place(
     let (partition, schema_mismatch) = match schema.place(&version.values, version.time) {
         Place::Unpartitioned => (None, None),
         Place::Mismatch(why) => (None, Some(why)),
-        Place::In(key) => (Some(partition_or_new(ledger, artifact, &given.artifact, &key).await?), None),
+        Place::In(key) => (
+            Some(partition_or_new(ledger, artifact, &given.artifact, &key).await?),
+            None,
+        ),
     };
     Ok(Placement {
         version: version.id,

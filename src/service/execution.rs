@@ -17,7 +17,10 @@ use crate::store::resolve::{SelectError, version_select};
 pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Verdict, ApplyError> {
     // First, because a query reads the database: nothing of this record may have been written when it is refused.
     let chosen = resolve_queries(ledger, given).await?;
-    let parent = given.parent.as_ref().map(|(key, digest)| execution_or_placeholder(ledger, key, *digest).id);
+    let parent = given
+        .parent
+        .as_ref()
+        .map(|(key, digest)| execution_or_placeholder(ledger, key, *digest).id);
     let mut row = execution_or_placeholder(ledger, &given.key, given.digest);
     let created = row.reported_revision == NEVER;
     let merged = merge_fields(ledger, &mut row, given, parent)?;
@@ -30,8 +33,16 @@ pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Ve
     }
     let inputs = add_inputs(ledger, id, &given.inputs, &chosen);
     let outputs = add_outputs(ledger, id, given).await?;
-    let touched = Touched { node: NodeRef::Execution(id), created, previous: None };
-    Ok(if created || merged || inputs || outputs { Verdict::Applied(touched) } else { Verdict::Unchanged(touched) })
+    let touched = Touched {
+        node: NodeRef::Execution(id),
+        created,
+        previous: None,
+    };
+    Ok(if created || merged || inputs || outputs {
+        Verdict::Applied(touched)
+    } else {
+        Verdict::Unchanged(touched)
+    })
 }
 
 fn merge_fields(
@@ -49,7 +60,9 @@ fn merge_fields(
 }
 
 fn contradiction(given: &PreparedExecution, Contradiction(field): Contradiction) -> Rejection {
-    let along = given.state.map_or("without a state".to_owned(), |s| format!("in state {}", s.as_str()));
+    let along = given
+        .state
+        .map_or("without a state".to_owned(), |s| format!("in state {}", s.as_str()));
     let message = format!(
         "The execution {:?} has another {field} from a record that is as far along ({along}): the first stays; send what is new with a later state.",
         given.key.name
@@ -115,15 +128,18 @@ async fn choose(
 ) -> Result<VersionId, ApplyError> {
     ledger.flush().await?;
     let refuse = |code, message| Rejection::new(code, "execution.inputs.version", message);
-    let selection = version_select(ledger.transaction(), &ledger.scope(), query).await.map_err(|error| match error {
-        SelectError::UnknownKey(unknown) => {
-            ApplyError::Rejected(refuse(RejectionCode::UnknownPartitionKey, unknown.to_string()))
-        }
-        SelectError::Store(error) => ApplyError::Store(error),
-    })?;
+    let selection = version_select(ledger.transaction(), &ledger.scope(), query)
+        .await
+        .map_err(|error| match error {
+            SelectError::UnknownKey(unknown) => {
+                ApplyError::Rejected(refuse(RejectionCode::UnknownPartitionKey, unknown.to_string()))
+            }
+            SelectError::Store(error) => ApplyError::Store(error),
+        })?;
     let found = selection.version.map(|version| version.id);
     found.ok_or_else(|| {
-        let message = format!("No version matches the query of input {name:?}: produce one first, or name the version exactly.");
+        let message =
+            format!("No version matches the query of input {name:?}: produce one first, or name the version exactly.");
         refuse(RejectionCode::NotFound, message).into()
     })
 }
@@ -150,7 +166,9 @@ fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], ch
 async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecution) -> Result<bool, ApplyError> {
     let mut new = false;
     for (name, version) in &given.outputs {
-        let (row, created) = produce(ledger, version, Mode::Ingest).await.map_err(|e| within(e, "execution.outputs.version"))?;
+        let (row, created) = produce(ledger, version, Mode::Ingest)
+            .await
+            .map_err(|e| within(e, "execution.outputs.version"))?;
         new |= created | add_edge(ledger, id, edge::OUTPUT, name, row.id);
     }
     Ok(new)
@@ -158,5 +176,11 @@ async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecu
 
 fn add_edge(ledger: &mut Ledger, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
     let revision = ledger.revision();
-    ledger.add_edge(edge::Model { execution_id, role, name: name.to_owned(), version_id, revision })
+    ledger.add_edge(edge::Model {
+        execution_id,
+        role,
+        name: name.to_owned(),
+        version_id,
+        revision,
+    })
 }

@@ -29,8 +29,16 @@ impl Rank {
             Some(_) => 3,
         };
         let outcome = state.filter(|s| s.is_final()).map_or(0, |s| s as u8);
-        let ended_at = if stage == 3 { ended_at.unwrap_or(NO_TIME) } else { NO_TIME };
-        Self { stage, ended_at, outcome }
+        let ended_at = if stage == 3 {
+            ended_at.unwrap_or(NO_TIME)
+        } else {
+            NO_TIME
+        };
+        Self {
+            stage,
+            ended_at,
+            outcome,
+        }
     }
 
     /// The state that a record of this rank says.
@@ -39,7 +47,9 @@ impl Rank {
             0 => None,
             1 => Some(ExecutionState::Queued),
             2 => Some(ExecutionState::Running),
-            _ => ExecutionState::ALL.into_iter().find(|state| *state as u8 == self.outcome),
+            _ => ExecutionState::ALL
+                .into_iter()
+                .find(|state| *state as u8 == self.outcome),
         }
     }
 
@@ -114,8 +124,17 @@ impl Ranks {
         let mut distinct: Vec<Rank> = self.0.iter().flatten().copied().collect();
         distinct.sort_unstable();
         distinct.dedup();
-        let fields = |rank| FIELDS.iter().zip(&self.0).filter(move |(_, r)| **r == Some(rank)).map(|((name, _), _)| *name);
-        distinct.into_iter().map(|rank| (rank.state(), rank.end(), fields(rank).collect())).collect()
+        let fields = |rank| {
+            FIELDS
+                .iter()
+                .zip(&self.0)
+                .filter(move |(_, r)| **r == Some(rank))
+                .map(|((name, _), _)| *name)
+        };
+        distinct
+            .into_iter()
+            .map(|rank| (rank.state(), rank.end(), fields(rank).collect()))
+            .collect()
     }
 
     /// The stored form.
@@ -125,11 +144,19 @@ impl Ranks {
         distinct.dedup();
         let mut stored = String::new();
         for rank in distinct {
-            let letters = FIELDS.iter().zip(&self.0).filter(|(_, r)| **r == Some(rank)).map(|((_, letter), _)| *letter);
+            let letters = FIELDS
+                .iter()
+                .zip(&self.0)
+                .filter(|(_, r)| **r == Some(rank))
+                .map(|((_, letter), _)| *letter);
             let separator = if stored.is_empty() { "" } else { ";" };
             let letters: String = letters.collect();
             // Writing into a String cannot fail.
-            let _ = write!(stored, "{separator}{},{},{}={letters}", rank.stage, rank.ended_at, rank.outcome);
+            let _ = write!(
+                stored,
+                "{separator}{},{},{}={letters}",
+                rank.stage, rank.ended_at, rank.outcome
+            );
         }
         stored
     }
@@ -147,11 +174,23 @@ pub fn merge(
     record: &PreparedExecution,
     parent_id: Option<entity::ExecutionId>,
 ) -> Result<bool, Contradiction> {
-    let mut merge = Merge { rank: record.rank, ranks, changed: false };
+    let mut merge = Merge {
+        rank: record.rank,
+        ranks,
+        changed: false,
+    };
     merge.field(Field::Kind, &mut row.kind, record.kind.map(|k| k.as_str().to_owned()))?;
-    merge.field(Field::State, &mut row.state, record.state.map(|s| s.as_str().to_owned()))?;
+    merge.field(
+        Field::State,
+        &mut row.state,
+        record.state.map(|s| s.as_str().to_owned()),
+    )?;
     merge.optional(Field::Entity, &mut row.entity, record.entity.clone())?;
-    merge.optional(Field::EntityVersion, &mut row.entity_version, record.entity_version.clone())?;
+    merge.optional(
+        Field::EntityVersion,
+        &mut row.entity_version,
+        record.entity_version.clone(),
+    )?;
     merge.optional(Field::NodeId, &mut row.node_id, record.node_id.clone())?;
     merge.optional(Field::Attempt, &mut row.attempt, record.attempt)?;
     merge.optional(Field::Principal, &mut row.principal, record.principal.clone())?;
@@ -169,7 +208,11 @@ pub fn merge(
 
 /// The kind of an execution of which no record says it: what has a parent is taken for a task.
 pub fn default_kind(has_parent: bool) -> ExecutionKind {
-    if has_parent { ExecutionKind::Task } else { ExecutionKind::Workflow }
+    if has_parent {
+        ExecutionKind::Task
+    } else {
+        ExecutionKind::Workflow
+    }
 }
 
 struct Merge<'a> {
@@ -231,12 +274,22 @@ mod tests {
 
     #[test]
     fn records_have_the_ranks_that_they_were_made_from() {
-        let given = [Rank::of(None, None), Rank::of(Some(Running), Some(4)), Rank::of(Some(Aborted), Some(5)), Rank::of(Some(Succeeded), None)];
+        let given = [
+            Rank::of(None, None),
+            Rank::of(Some(Running), Some(4)),
+            Rank::of(Some(Aborted), Some(5)),
+            Rank::of(Some(Succeeded), None),
+        ];
         for rank in given {
             let mut ranks = Ranks::default();
             (ranks.0[2], ranks.0[11]) = (Some(rank), Some(rank));
-            let [(state, end, fields)] = &ranks.records()[..] else { panic!() };
-            assert_eq!((Rank::of(*state, *end), &fields[..]), (rank, &["entity", "metadata"][..]));
+            let [(state, end, fields)] = &ranks.records()[..] else {
+                panic!()
+            };
+            assert_eq!(
+                (Rank::of(*state, *end), &fields[..]),
+                (rank, &["entity", "metadata"][..])
+            );
         }
     }
 

@@ -46,7 +46,10 @@ impl Schema {
         let stored = artifact.declared_keys.as_deref().unwrap_or("[]");
         let keys = serde_json::from_str(stored).map_err(|e| StoreError::Inconsistent(format!("declared keys: {e}")))?;
         let granularity = artifact.declared_granularity.as_deref().map(str::parse).transpose();
-        Ok(Self::Declared { keys, granularity: granularity.map_err(StoreError::Inconsistent)? })
+        Ok(Self::Declared {
+            keys,
+            granularity: granularity.map_err(StoreError::Inconsistent)?,
+        })
     }
 
     /// Where a version with these values and this time belongs.
@@ -66,8 +69,15 @@ impl Schema {
 
 fn place_in(values: &BTreeMap<String, String>, time: Option<(Timestamp, Granularity)>) -> Place {
     let window = time.map(|(instant, granularity)| Window::containing(instant, granularity));
-    let key = PartitionKey { values: values.clone(), window };
-    if key.is_empty() { Place::Unpartitioned } else { Place::In(key) }
+    let key = PartitionKey {
+        values: values.clone(),
+        window,
+    };
+    if key.is_empty() {
+        Place::Unpartitioned
+    } else {
+        Place::In(key)
+    }
 }
 
 /// Names what is missing and what is surplus.
@@ -77,8 +87,16 @@ fn declared_mismatch(
     values: &BTreeMap<String, String>,
     time: Option<Timestamp>,
 ) -> Option<String> {
-    let mut missing: Vec<&str> = keys.iter().filter(|key| !values.contains_key(*key)).map(String::as_str).collect();
-    let mut surplus: Vec<&str> = values.keys().filter(|key| !keys.contains(*key)).map(String::as_str).collect();
+    let mut missing: Vec<&str> = keys
+        .iter()
+        .filter(|key| !values.contains_key(*key))
+        .map(String::as_str)
+        .collect();
+    let mut surplus: Vec<&str> = values
+        .keys()
+        .filter(|key| !keys.contains(*key))
+        .map(String::as_str)
+        .collect();
     match (granularity, time) {
         (Some(_), None) => missing.push("time partition"),
         (None, Some(_)) => surplus.push("time partition"),
@@ -92,13 +110,26 @@ fn declared_mismatch(
     if complaints.is_empty() {
         return None;
     }
-    let declared = if keys.is_empty() { "no keys".to_owned() } else { keys.iter().cloned().collect::<Vec<_>>().join(", ") };
-    let window = granularity.map_or("no time partition".to_owned(), |g| format!("a time partition by {}", g.as_str()));
-    Some(format!("The partition does not fit the artifact, which declares {declared} and {window}: {}.", complaints.join("; ")))
+    let declared = if keys.is_empty() {
+        "no keys".to_owned()
+    } else {
+        keys.iter().cloned().collect::<Vec<_>>().join(", ")
+    };
+    let window = granularity.map_or("no time partition".to_owned(), |g| {
+        format!("a time partition by {}", g.as_str())
+    });
+    Some(format!(
+        "The partition does not fit the artifact, which declares {declared} and {window}: {}.",
+        complaints.join("; ")
+    ))
 }
 
 fn seen_mismatch(seen: &BTreeSet<String>, values: &BTreeMap<String, String>) -> Option<String> {
-    let fresh: Vec<&str> = values.keys().filter(|key| !seen.contains(*key)).map(String::as_str).collect();
+    let fresh: Vec<&str> = values
+        .keys()
+        .filter(|key| !seen.contains(*key))
+        .map(String::as_str)
+        .collect();
     (seen.len() + fresh.len() > PARTITION_KEYS).then(|| {
         format!(
             "With {} the artifact would have {} partition keys: at most {PARTITION_KEYS} are allowed.",
@@ -125,8 +156,13 @@ mod tests {
 
     #[test]
     fn names_what_is_missing_and_what_is_surplus() {
-        let schema = Schema::Declared { keys: keys(&["region", "model"]), granularity: Some(Granularity::Day) };
-        let Place::Mismatch(why) = schema.place(&values(&[("region", "EU"), ("ds", "x")]), None) else { panic!() };
+        let schema = Schema::Declared {
+            keys: keys(&["region", "model"]),
+            granularity: Some(Granularity::Day),
+        };
+        let Place::Mismatch(why) = schema.place(&values(&[("region", "EU"), ("ds", "x")]), None) else {
+            panic!()
+        };
         assert!(why.ends_with("missing: model, time partition; surplus: ds."), "{why}");
     }
 
@@ -135,13 +171,18 @@ mod tests {
         let ten: Vec<String> = (0..10).map(|i| format!("k{i}")).collect();
         let schema = Schema::Seen(ten.iter().cloned().collect());
         assert!(matches!(schema.place(&values(&[("k3", "v")]), None), Place::In(_)));
-        assert!(matches!(schema.place(&values(&[("k10", "v")]), None), Place::Mismatch(_)));
+        assert!(matches!(
+            schema.place(&values(&[("k10", "v")]), None),
+            Place::Mismatch(_)
+        ));
     }
 
     #[test]
     fn time_counts_as_days_until_it_is_declared() {
         let noon = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
-        let Place::In(key) = Schema::Seen(BTreeSet::new()).place(&BTreeMap::new(), Some(noon)) else { panic!() };
+        let Place::In(key) = Schema::Seen(BTreeSet::new()).place(&BTreeMap::new(), Some(noon)) else {
+            panic!()
+        };
         assert_eq!(key.window.unwrap().label(), "2026-11-23");
     }
 }

@@ -176,7 +176,10 @@ pub fn prepare(record: Record, mode: Mode) -> Result<Prepared, Rejection> {
     let (kind, prepared) = match record {
         Record::Artifact(declaration) => ("artifact", declare(declaration).map(Prepared::Artifact)),
         Record::Version(version) => ("version", direct_version(version, mode).map(Prepared::Version)),
-        Record::Execution(execution) => ("execution", self::execution(execution).map(|e| Prepared::Execution(Box::new(e)))),
+        Record::Execution(execution) => (
+            "execution",
+            self::execution(execution).map(|e| Prepared::Execution(Box::new(e))),
+        ),
         Record::Alias(alias) => ("alias", set_alias(alias).map(Prepared::Alias)),
         Record::AliasRemoval(alias) => ("aliasRemoval", remove_alias(alias)),
         Record::Deletion(deletion) => ("deletion", self::deletion(deletion)),
@@ -186,12 +189,18 @@ pub fn prepare(record: Record, mode: Mode) -> Result<Prepared, Rejection> {
 
 fn artifact(key: ArtifactKey) -> Result<Artifact, Invalid> {
     key.validate()?;
-    Ok(Artifact { digest: key.digest(), key })
+    Ok(Artifact {
+        digest: key.digest(),
+        key,
+    })
 }
 
 fn version_name(artifact: &Artifact, version: String) -> Result<VersionName, Invalid> {
     check_version(&version)?;
-    Ok(VersionName { digest: artifact.key.version_digest(&version), name: version })
+    Ok(VersionName {
+        digest: artifact.key.version_digest(&version),
+        name: version,
+    })
 }
 
 fn declare(declaration: DeclareArtifact) -> Result<PreparedDeclaration, Invalid> {
@@ -200,7 +209,10 @@ fn declare(declaration: DeclareArtifact) -> Result<PreparedDeclaration, Invalid>
     for (i, key) in keys.iter().enumerate() {
         check_partition_key("partitionKeys", key)?;
         if keys[..i].contains(key) {
-            return Err(Invalid::new("partitionKeys", format!("The key {key:?} is declared twice: name each key once.")));
+            return Err(Invalid::new(
+                "partitionKeys",
+                format!("The key {key:?} is declared twice: name each key once."),
+            ));
         }
     }
     check_text("description", declaration.description.as_deref())?;
@@ -214,7 +226,9 @@ fn declare(declaration: DeclareArtifact) -> Result<PreparedDeclaration, Invalid>
 
 fn check_key_count(argument: &str, count: usize) -> Result<(), Invalid> {
     if count > PARTITION_KEYS {
-        let message = format!("{count} partition keys are given: at most {PARTITION_KEYS} are allowed, the time partition not counted.");
+        let message = format!(
+            "{count} partition keys are given: at most {PARTITION_KEYS} are allowed, the time partition not counted."
+        );
         return Err(Invalid::new(argument, message));
     }
     Ok(())
@@ -266,11 +280,17 @@ fn partition_values(given: Vec<PartitionValue>) -> Result<BTreeMap<String, Strin
     for PartitionValue { key, value } in given {
         check_partition_key("partition", &key)?;
         if value.is_empty() {
-            return Err(Invalid::new("partition", format!("The value of {key:?} is empty, which is no partition value: give one, or leave the key out.")));
+            return Err(Invalid::new(
+                "partition",
+                format!("The value of {key:?} is empty, which is no partition value: give one, or leave the key out."),
+            ));
         }
         check_name("partition", &value, SHORT_NAME).map_err(|e| about_value(&key, e))?;
         if values.contains_key(&key) {
-            return Err(Invalid::new("partition", format!("The key {key:?} has two values: give one.")));
+            return Err(Invalid::new(
+                "partition",
+                format!("The key {key:?} has two values: give one."),
+            ));
         }
         values.insert(key, value);
     }
@@ -284,10 +304,15 @@ fn about_value(key: &str, invalid: Invalid) -> Invalid {
 
 /// A metadata object as text. An empty one says as much as none.
 fn metadata(given: Option<Map<String, Value>>) -> Result<Option<String>, Invalid> {
-    let Some(object) = given.filter(|object| !object.is_empty()) else { return Ok(None) };
+    let Some(object) = given.filter(|object| !object.is_empty()) else {
+        return Ok(None);
+    };
     let object = Value::Object(object);
     if has_nul(&object) {
-        return Err(Invalid::new("metadata", "metadata has the character U+0000: leave it out."));
+        return Err(Invalid::new(
+            "metadata",
+            "metadata has the character U+0000: leave it out.",
+        ));
     }
     Ok(Some(object.to_string()))
 }
@@ -323,12 +348,20 @@ fn execution(record: RecordExecution) -> Result<PreparedExecution, Invalid> {
         node_id: record.node_id,
         attempt: record.attempt,
         principal: record.principal,
-        parent: record.parent.map(|parent| self::parent(parent, &record.key)).transpose()?,
+        parent: record
+            .parent
+            .map(|parent| self::parent(parent, &record.key))
+            .transpose()?,
         started_at: record.started_at,
         ended_at: record.ended_at,
         error: record.error,
         metadata: metadata(record.metadata)?,
-        inputs: record.inputs.unwrap_or_default().into_iter().map(input).collect::<Result<_, _>>()?,
+        inputs: record
+            .inputs
+            .unwrap_or_default()
+            .into_iter()
+            .map(input)
+            .collect::<Result<_, _>>()?,
         outputs: outputs(record.outputs.unwrap_or_default(), &record.key)?,
         digest,
         key: record.key,
@@ -338,7 +371,10 @@ fn execution(record: RecordExecution) -> Result<PreparedExecution, Invalid> {
 fn parent(parent: ExecutionKey, child: &ExecutionKey) -> Result<(ExecutionKey, Digest), Invalid> {
     parent.validate().map_err(|e| e.within("parent"))?;
     if parent == *child {
-        return Err(Invalid::new("parent", "The execution names itself as its parent: name another, or none."));
+        return Err(Invalid::new(
+            "parent",
+            "The execution names itself as its parent: name another, or none.",
+        ));
     }
     Ok((parent.clone(), parent.digest()))
 }
@@ -358,7 +394,10 @@ fn input(given: ExecutionInput) -> Result<PreparedInput, Invalid> {
             InputVersion::Query(query, digest)
         }
     };
-    Ok(PreparedInput { name: given.name, version })
+    Ok(PreparedInput {
+        name: given.name,
+        version,
+    })
 }
 
 fn outputs(
@@ -373,7 +412,10 @@ fn outputs(
             let giver = [&execution.project, &execution.domain, &execution.name, &output.name].map(String::as_str);
             output.version.version = Some(content_name(&output.version, &giver));
         }
-        outputs.push((output.name, version(output.version).map_err(|e| e.within("outputs.version"))?));
+        outputs.push((
+            output.name,
+            version(output.version).map_err(|e| e.within("outputs.version"))?,
+        ));
     }
     Ok(outputs)
 }
@@ -382,7 +424,12 @@ fn set_alias(record: SetAlias) -> Result<PreparedAlias, Invalid> {
     let artifact = artifact(record.artifact).map_err(|e| e.within("artifact"))?;
     check_alias(&record.alias)?;
     let version = version_name(&artifact, record.version)?;
-    Ok(PreparedAlias { artifact, version, alias: record.alias, overwrite: record.overwrite })
+    Ok(PreparedAlias {
+        artifact,
+        version,
+        alias: record.alias,
+        overwrite: record.overwrite,
+    })
 }
 
 fn remove_alias(record: RemoveAlias) -> Result<Prepared, Invalid> {

@@ -25,7 +25,11 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { waiting: 10_000, records: 5_000, clock: Clock::System }
+        Self {
+            waiting: 10_000,
+            records: 5_000,
+            clock: Clock::System,
+        }
     }
 }
 
@@ -81,7 +85,9 @@ impl Writer {
                 mpsc::error::TrySendError::Closed(_) => "the server is stopping".to_owned(),
             })
         })?;
-        answered.await.unwrap_or_else(|_| Err(WriteError::Unavailable("the server is stopping".to_owned())))
+        answered
+            .await
+            .unwrap_or_else(|_| Err(WriteError::Unavailable("the server is stopping".to_owned())))
     }
 }
 
@@ -111,7 +117,9 @@ async fn write_together(store: &Store, jobs: Vec<Job>, clock: &Clock) {
         Err(error) if jobs.len() > 1 && !error.is_retryable() => {
             tracing::error!(%error, "a group of writes failed; trying each by itself");
             for job in jobs {
-                let answer = write(store, std::slice::from_ref(&job), clock).await.map(|mut answers| answers.remove(0));
+                let answer = write(store, std::slice::from_ref(&job), clock)
+                    .await
+                    .map(|mut answers| answers.remove(0));
                 reply(job, answer.map_err(WriteError::from));
             }
         }
@@ -159,5 +167,8 @@ async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>
         verdicts.push(of_job);
     }
     let revision = ledger.commit().await?;
-    Ok(verdicts.into_iter().map(|verdicts| Answer { revision, verdicts }).collect())
+    Ok(verdicts
+        .into_iter()
+        .map(|verdicts| Answer { revision, verdicts })
+        .collect())
 }

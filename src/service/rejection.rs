@@ -79,13 +79,21 @@ impl RejectionCode {
 impl Rejection {
     /// A refusal that names an argument.
     pub fn new(code: RejectionCode, argument: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), argument: argument.into() }
+        Self {
+            code,
+            message: message.into(),
+            argument: argument.into(),
+        }
     }
 
     /// The same refusal of something that stands inside `outer`.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
-        self.argument = if self.argument.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.argument) };
+        self.argument = if self.argument.is_empty() {
+            outer.to_owned()
+        } else {
+            format!("{outer}.{}", self.argument)
+        };
         self
     }
 }

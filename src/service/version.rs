@@ -13,8 +13,16 @@ use crate::store::ledger::Ledger;
 /// Creates a version given by itself.
 pub async fn create(ledger: &mut Ledger, given: &PreparedVersion, mode: Mode) -> Result<Verdict, ApplyError> {
     let (row, created) = produce(ledger, given, mode).await.map_err(|e| within(e, "version"))?;
-    let touched = Touched { node: NodeRef::Version(row.id), created, previous: None };
-    Ok(if created { Verdict::Applied(touched) } else { Verdict::Unchanged(touched) })
+    let touched = Touched {
+        node: NodeRef::Version(row.id),
+        created,
+        previous: None,
+    };
+    Ok(if created {
+        Verdict::Applied(touched)
+    } else {
+        Verdict::Unchanged(touched)
+    })
 }
 
 /// Puts an argument's complaint where it stands in the record.
@@ -54,7 +62,10 @@ pub async fn produce(
 /// its location, metadata and card, so these are not compared; nor is a creation time that either side left open.
 fn difference(row: &version::Model, given: &PreparedVersion) -> Option<&'static str> {
     let kept = row.deleted_revision == NEVER;
-    let created_at = row.created_at_given.then_some(row.created_at).zip(given.created_at.map(|t| t.0));
+    let created_at = row
+        .created_at_given
+        .then_some(row.created_at)
+        .zip(given.created_at.map(|t| t.0));
     let comparisons = [
         ("partition", row.given_values == given_values(given)),
         ("timePartition", row.given_time == given.time.map(|t| t.0)),
@@ -77,7 +88,10 @@ fn conflict(given: &PreparedVersion, field: &str) -> Rejection {
 }
 
 fn given_values(given: &PreparedVersion) -> Option<String> {
-    let values = PartitionKey { values: given.values.clone(), window: None };
+    let values = PartitionKey {
+        values: given.values.clone(),
+        window: None,
+    };
     (!given.values.is_empty()).then(|| values.values_json())
 }
 
@@ -94,7 +108,10 @@ fn note_what_it_brings(ledger: &mut Ledger, key: &Artifact, artifact: &artifact:
         }
     }
     if given.time.is_some() && artifact.time_seen_revision == NEVER {
-        let row = artifact::Model { time_seen_revision: ledger.revision(), ..artifact.clone() };
+        let row = artifact::Model {
+            time_seen_revision: ledger.revision(),
+            ..artifact.clone()
+        };
         ledger.artifacts.put(key.digest, row);
     }
 }
@@ -189,12 +206,22 @@ pub async fn partition_or_new(
 /// it does not matter whether a version or its deletion comes first.
 pub async fn delete(ledger: &mut Ledger, artifact: &Artifact, version: &VersionName) -> Result<Verdict, ApplyError> {
     let row = version_or_placeholder(ledger, artifact, version);
-    let touched = Touched { node: NodeRef::Version(row.id), created: false, previous: None };
+    let touched = Touched {
+        node: NodeRef::Version(row.id),
+        created: false,
+        previous: None,
+    };
     if row.deleted_revision != NEVER {
         return Ok(Verdict::Unchanged(touched));
     }
     let (id, revision) = (row.id, ledger.revision());
-    ledger.versions.put(version.digest, version::Model { deleted_revision: revision, ..row });
+    ledger.versions.put(
+        version.digest,
+        version::Model {
+            deleted_revision: revision,
+            ..row
+        },
+    );
     for stay in ledger.load_aliases_of(id).await? {
         super::alias::end(ledger, stay);
     }

@@ -24,9 +24,13 @@ async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], rep
     let mut rest = rows;
     while !rest.is_empty() {
         let (chunk, remainder) = rest.split_at(chunk_size(rest.len(), columns.len()));
-        let values: Vec<Value> = chunk.iter().flat_map(|row| columns.iter().map(|column| row.get(*column))).collect();
+        let values: Vec<Value> = chunk
+            .iter()
+            .flat_map(|row| columns.iter().map(|column| row.get(*column)))
+            .collect();
         let sql = insert_sql::<E>(&columns, chunk.len(), replace);
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+            .await?;
         rest = remainder;
     }
     Ok(())
@@ -40,12 +44,20 @@ pub fn chunk_size(rows: usize, columns: usize) -> usize {
 
 fn insert_sql<E: EntityTrait>(columns: &[E::Column], rows: usize, replace: bool) -> String {
     let names: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.as_str())).collect();
-    let mut sql = format!("INSERT INTO \"{}\" ({}) VALUES ", E::default().table_name(), names.join(", "));
+    let mut sql = format!(
+        "INSERT INTO \"{}\" ({}) VALUES ",
+        E::default().table_name(),
+        names.join(", ")
+    );
     push_tuples(&mut sql, rows, columns.len());
     if replace {
         // Only tables whose rows change have an `id`, and theirs is the first column.
         let assignments: Vec<String> = names[1..].iter().map(|n| format!("{n} = excluded.{n}")).collect();
-        sql.push_str(&format!(" ON CONFLICT ({}) DO UPDATE SET {}", names[0], assignments.join(", ")));
+        sql.push_str(&format!(
+            " ON CONFLICT ({}) DO UPDATE SET {}",
+            names[0],
+            assignments.join(", ")
+        ));
     }
     sql
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement, TransactionOptions,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
+    TransactionOptions,
 };
 
 use super::{Options, StoreError};
@@ -21,25 +22,32 @@ const MIGRATION_LOCK: i64 = 0x6865_6972_6c6f_6f6d;
 /// PostgreSQL: a time limit for statements, and a look at connections that have been idle before they are used.
 pub fn connect_options(options: &Options, max_connections: u32) -> Result<ConnectOptions, StoreError> {
     let mut connect = ConnectOptions::new(&options.url);
-    connect.max_connections(max_connections).acquire_timeout(options.timeout).sqlx_logging(false);
+    connect
+        .max_connections(max_connections)
+        .acquire_timeout(options.timeout)
+        .sqlx_logging(false);
     if options.url.starts_with("sqlite:") {
         if options.url.contains(":memory:") || options.url.contains("mode=memory") {
             let advice = "SQLite in memory cannot be shared by readers and the writer: name a file, such as sqlite:heirloom.sqlite.";
             return Err(StoreError::Configuration(advice.to_owned()));
         }
         let busy = options.timeout;
-        connect.test_before_acquire(false).idle_timeout(None).max_lifetime(None).map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(busy)
-                .statement_cache_capacity(STATEMENTS)
-                // Reads through memory-mapped pages save a copy and a system call a page.
-                .pragma("mmap_size", "1073741824")
-                .pragma("cache_size", "-65536")
-        });
+        connect
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .map_sqlx_sqlite_opts(move |sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(busy)
+                    .statement_cache_capacity(STATEMENTS)
+                    // Reads through memory-mapped pages save a copy and a system call a page.
+                    .pragma("mmap_size", "1073741824")
+                    .pragma("cache_size", "-65536")
+            });
         Ok(connect)
     } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
         connect
@@ -49,7 +57,9 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(STATEMENTS));
         Ok(connect)
     } else {
-        Err(StoreError::Configuration("The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned()))
+        Err(StoreError::Configuration(
+            "The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned(),
+        ))
     }
 }
 
@@ -60,13 +70,23 @@ pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<S
         DbBackend::Sqlite => "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
         _ => "SELECT 1 AS found FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'seaql_migrations'",
     };
-    if connection.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
+    if connection
+        .query_one_raw(Statement::from_string(backend, exists))
+        .await?
+        .is_none()
+    {
         return Ok(Vec::new());
     }
     let rows = connection
-        .query_all_raw(Statement::from_string(backend, "SELECT version FROM seaql_migrations ORDER BY version"))
+        .query_all_raw(Statement::from_string(
+            backend,
+            "SELECT version FROM seaql_migrations ORDER BY version",
+        ))
         .await?;
-    Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get_by_index(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// A transaction that sees the database as it is at its first statement, to its end. A transaction of SQLite always does.
@@ -93,7 +113,9 @@ pub async fn unlock_migrations(connection: &DatabaseConnection) -> Result<(), St
 
 async fn advisory(connection: &DatabaseConnection, function: &str) -> Result<(), StoreError> {
     if connection.get_database_backend() == DbBackend::Postgres {
-        connection.execute_unprepared(&format!("SELECT {function}({MIGRATION_LOCK})")).await?;
+        connection
+            .execute_unprepared(&format!("SELECT {function}({MIGRATION_LOCK})"))
+            .await?;
     }
     Ok(())
 }

@@ -30,7 +30,11 @@ impl StoreError {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        if is_transient(&error) { Self::Unavailable(Arc::new(error)) } else { Self::Database(Arc::new(error)) }
+        if is_transient(&error) {
+            Self::Unavailable(Arc::new(error))
+        } else {
+            Self::Database(Arc::new(error))
+        }
     }
 }
 
@@ -46,7 +50,9 @@ fn is_transient(error: &DbErr) -> bool {
         DbErr::Conn(e) | DbErr::Exec(e) | DbErr::Query(e) => e,
         _ => return false,
     };
-    let RuntimeErr::SqlxError(error) = runtime else { return false };
+    let RuntimeErr::SqlxError(error) = runtime else {
+        return false;
+    };
     match error.as_ref() {
         sea_orm::SqlxError::Io(_)
         | sea_orm::SqlxError::PoolTimedOut

@@ -54,7 +54,11 @@ struct Additions<R, K> {
 
 impl<R: Clone, K: Clone + Ord> Additions<R, K> {
     fn new() -> Self {
-        Self { known: BTreeSet::new(), new: Vec::new(), at_begin: 0 }
+        Self {
+            known: BTreeSet::new(),
+            new: Vec::new(),
+            at_begin: 0,
+        }
     }
 
     /// Adds a row unless it is known; whether it was not.
@@ -101,7 +105,10 @@ impl Ledger {
         let sql = "UPDATE revision_counter SET revision = revision + 1, recorded_at = CASE WHEN recorded_at > $1 THEN recorded_at ELSE $1 END \
              WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id";
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [now.0.into()]);
-        let counter = revision_counter::Entity::find().from_raw_sql(statement).one(&tx).await?;
+        let counter = revision_counter::Entity::find()
+            .from_raw_sql(statement)
+            .one(&tx)
+            .await?;
         let counter = counter.ok_or_else(|| StoreError::Inconsistent("the counter row is missing".to_owned()))?;
         Ok(Self {
             tx,
@@ -207,14 +214,23 @@ impl Ledger {
 
     /// Notes that an artifact's version brought a key; whether that is news.
     pub fn add_key(&mut self, artifact_id: ArtifactId, key: &str) -> bool {
-        let row = artifact_key::Model { artifact_id, key: key.to_owned(), revision: self.revision() };
+        let row = artifact_key::Model {
+            artifact_id,
+            key: key.to_owned(),
+            revision: self.revision(),
+        };
         self.keys.add((artifact_id, key.to_owned()), row)
     }
 
     /// The keys that an artifact's versions have brought, ascending. The artifact must have been loaded.
     pub fn keys_of(&self, artifact_id: ArtifactId) -> BTreeSet<String> {
         let from = (artifact_id, String::new());
-        self.keys.known.range(from..).take_while(|(id, _)| *id == artifact_id).map(|(_, key)| key.clone()).collect()
+        self.keys
+            .known
+            .range(from..)
+            .take_while(|(id, _)| *id == artifact_id)
+            .map(|(_, key)| key.clone())
+            .collect()
     }
 
     /// Adds an edge; whether it is new. The execution must have been loaded.
@@ -230,7 +246,12 @@ impl Ledger {
 
     /// Keeps the version that a query was resolved to.
     pub fn add_resolved(&mut self, execution_id: ExecutionId, digest: Digest, version_id: VersionId) {
-        let row = resolved_input::Model { execution_id, digest: digest.to_vec(), version_id, revision: self.revision() };
+        let row = resolved_input::Model {
+            execution_id,
+            digest: digest.to_vec(),
+            version_id,
+            revision: self.revision(),
+        };
         if self.new_resolved.add((execution_id, digest.to_vec()), row) {
             // Left in place by `undo`: the answer in this transaction would be the same.
             self.resolved.insert((execution_id, digest), version_id);
@@ -244,7 +265,8 @@ impl Ledger {
 
     /// Makes a partition findable by one of its values.
     pub fn add_partition_value(&mut self, value: partition_value::Model) {
-        self.partition_values.add((value.partition_id, value.key.clone()), value);
+        self.partition_values
+            .add((value.partition_id, value.key.clone()), value);
     }
 
     /// Ends a stay of an alias that began in an earlier revision.
@@ -270,9 +292,16 @@ impl Ledger {
 
     async fn load_artifacts(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let unknown = unread(&self.artifacts, needs.artifacts.iter().copied());
-        let rows = bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
-        let undeclared: Vec<ArtifactId> = rows.iter().filter(|a| a.declared_revision == NEVER).map(|a| a.id).collect();
-        for row in bulk::find_in::<artifact_key::Entity, _>(&self.tx, artifact_key::Column::ArtifactId, &undeclared).await? {
+        let rows =
+            bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
+        let undeclared: Vec<ArtifactId> = rows
+            .iter()
+            .filter(|a| a.declared_revision == NEVER)
+            .map(|a| a.id)
+            .collect();
+        for row in
+            bulk::find_in::<artifact_key::Entity, _>(&self.tx, artifact_key::Column::ArtifactId, &undeclared).await?
+        {
             self.keys.known.insert((row.artifact_id, row.key));
         }
         for row in rows {
@@ -284,7 +313,8 @@ impl Ledger {
 
     async fn load_executions(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let unknown = unread(&self.executions, needs.executions.iter().copied());
-        let rows = bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
+        let rows =
+            bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
         let ids: Vec<ExecutionId> = rows.iter().map(|e| e.id).collect();
         for row in rows {
             self.executions.read(digest(&row.key_digest)?, Some(row));
@@ -293,8 +323,11 @@ impl Ledger {
         for e in bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
             self.edges.known.insert((e.execution_id, e.role, e.name, e.version_id));
         }
-        for row in bulk::find_in::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await? {
-            self.resolved.insert((row.execution_id, digest(&row.digest)?), row.version_id);
+        for row in
+            bulk::find_in::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await?
+        {
+            self.resolved
+                .insert((row.execution_id, digest(&row.digest)?), row.version_id);
         }
         Ok(())
     }
@@ -302,7 +335,9 @@ impl Ledger {
     async fn load_aliases(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let mut asked = Vec::new();
         for (artifact, name) in &needs.aliases {
-            let Some(artifact) = self.artifacts.get(artifact) else { continue };
+            let Some(artifact) = self.artifacts.get(artifact) else {
+                continue;
+            };
             let key = (artifact.id, name.clone());
             if !self.aliases.knows(&key) {
                 asked.push(key);
@@ -311,7 +346,12 @@ impl Ledger {
         let ids: Vec<ArtifactId> = asked.iter().map(|(id, _)| *id).collect();
         let open = alias::Entity::find().filter(alias::Column::EndedRevision.eq(NEVER));
         for chunk in ids.chunks(1_000) {
-            for row in open.clone().filter(alias::Column::ArtifactId.is_in(chunk.iter().copied())).all(&self.tx).await? {
+            for row in open
+                .clone()
+                .filter(alias::Column::ArtifactId.is_in(chunk.iter().copied()))
+                .all(&self.tx)
+                .await?
+            {
                 self.aliases.read((row.artifact_id, row.name.clone()), Some(row));
             }
         }
@@ -334,7 +374,9 @@ impl Ledger {
     /// Whether an alias stands at a version, or ever has, after a flush.
     pub async fn alias_has_stood(&mut self, version_id: VersionId, name: &str) -> Result<bool, StoreError> {
         self.flush().await?;
-        let stays = alias::Entity::find().filter(alias::Column::VersionId.eq(version_id)).filter(alias::Column::Name.eq(name));
+        let stays = alias::Entity::find()
+            .filter(alias::Column::VersionId.eq(version_id))
+            .filter(alias::Column::Name.eq(name));
         Ok(stays.one(&self.tx).await?.is_some())
     }
 
@@ -346,7 +388,8 @@ impl Ledger {
             .filter(alias::Column::EndedRevision.eq(NEVER));
         let rows = open.all(&self.tx).await?;
         for row in &rows {
-            self.aliases.read((row.artifact_id, row.name.clone()), Some(row.clone()));
+            self.aliases
+                .read((row.artifact_id, row.name.clone()), Some(row.clone()));
         }
         Ok(rows)
     }
@@ -400,7 +443,10 @@ impl Ledger {
             return Ok(newest);
         }
         self.flush().await?;
-        let log = revision::Model { id: self.counter.revision, recorded_at: self.counter.recorded_at };
+        let log = revision::Model {
+            id: self.counter.revision,
+            recorded_at: self.counter.recorded_at,
+        };
         bulk::insert::<revision::Entity>(&self.tx, &[log]).await?;
         bulk::update::<revision_counter::Entity>(&self.tx, std::slice::from_ref(&self.counter)).await?;
         let revision = self.counter.revision;

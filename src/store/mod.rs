@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 pub use error::StoreError;
@@ -70,7 +70,10 @@ impl Store {
 
     /// A connection for the reads of one request, which counts their statements.
     pub fn session(&self) -> Session {
-        Session { connection: self.reader.clone(), statements: Arc::default() }
+        Session {
+            connection: self.reader.clone(),
+            statements: Arc::default(),
+        }
     }
 
     /// Begins a write transaction, which no other of this process runs beside. On SQLite it takes the write lock at
@@ -93,7 +96,11 @@ impl Store {
             return Ok(SchemaState::Newer(newer));
         }
         let pending: Vec<String> = known.into_iter().filter(|name| !applied.contains(name)).collect();
-        Ok(if pending.is_empty() { SchemaState::Current } else { SchemaState::Pending(pending) })
+        Ok(if pending.is_empty() {
+            SchemaState::Current
+        } else {
+            SchemaState::Pending(pending)
+        })
     }
 
     /// Does the pending steps. Several processes may try at once: one does them, the others wait and find them done.

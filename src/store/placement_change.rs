@@ -36,20 +36,29 @@ pub struct Placement {
 
 impl Ledger {
     /// Produced versions of an artifact by id, from the one after `after` on, at most `limit`.
-    pub async fn versions_to_place(&self, artifact: ArtifactId, after: i64, limit: u64) -> Result<Vec<PlacedVersion>, StoreError> {
+    pub async fn versions_to_place(
+        &self,
+        artifact: ArtifactId,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<PlacedVersion>, StoreError> {
         let sql = "SELECT id, given_values, given_time FROM version \
              WHERE artifact_id = $1 AND id > $2 AND produced_revision < $3 ORDER BY id LIMIT $4";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values: [Value; 4] = [artifact.0.into(), after.into(), NEVER.into(), limit.into()];
         let tx = self.transaction();
-        let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+        let rows = tx
+            .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+            .await?;
         let mut versions = Vec::with_capacity(rows.len());
         for row in rows {
             let given: Option<String> = row.try_get_by_index(1)?;
             let values = given.map(|text| serde_json::from_str(&text)).transpose();
             versions.push(PlacedVersion {
                 id: VersionId(row.try_get_by_index(0)?),
-                values: values.map_err(|e| StoreError::Inconsistent(format!("given values: {e}")))?.unwrap_or_default(),
+                values: values
+                    .map_err(|e| StoreError::Inconsistent(format!("given values: {e}")))?
+                    .unwrap_or_default(),
                 time: row.try_get_by_index::<Option<i64>>(2)?.map(Timestamp),
             });
         }
@@ -72,7 +81,8 @@ impl Ledger {
                 self.revision()
             ));
             let values: Vec<Value> = chunk.iter().flat_map(values_of).collect();
-            tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+            tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+                .await?;
             rest = remainder;
         }
         Ok(())
@@ -86,7 +96,11 @@ impl Ledger {
         granularity: Option<&str>,
     ) -> Result<(), StoreError> {
         let tx = self.transaction();
-        let mut values: Vec<Value> = vec![self.revision().into(), artifact.0.into(), granularity.unwrap_or("").into()];
+        let mut values: Vec<Value> = vec![
+            self.revision().into(),
+            artifact.0.into(),
+            granularity.unwrap_or("").into(),
+        ];
         let mut fits = format!("COALESCE(granularity, '') = $3 AND key_count = {}", keys.len());
         for key in keys {
             values.push(key.as_str().into());
@@ -95,8 +109,11 @@ impl Ledger {
                 values.len()
             ));
         }
-        let sql = format!("UPDATE partition SET retired_revision = $1 WHERE artifact_id = $2 AND retired_revision = {NEVER} AND NOT ({fits})");
-        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+        let sql = format!(
+            "UPDATE partition SET retired_revision = $1 WHERE artifact_id = $2 AND retired_revision = {NEVER} AND NOT ({fits})"
+        );
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+            .await?;
         Ok(())
     }
 }

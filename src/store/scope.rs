@@ -33,7 +33,10 @@ pub struct Recorded {
 impl Scope {
     /// Everything, as of a revision.
     pub const fn at(revision: i64) -> Self {
-        Self { revision, sees: Sees::Everything }
+        Self {
+            revision,
+            sees: Sees::Everything,
+        }
     }
 
     /// The same reader's view as of another revision.
@@ -45,7 +48,12 @@ impl Scope {
 
 /// The newest revision.
 pub async fn revision_newest(db: &impl ConnectionTrait) -> Result<Recorded, StoreError> {
-    recorded(db, "SELECT id, recorded_at FROM revision ORDER BY id DESC LIMIT 1", vec![]).await
+    recorded(
+        db,
+        "SELECT id, recorded_at FROM revision ORDER BY id DESC LIMIT 1",
+        vec![],
+    )
+    .await
 }
 
 /// The newest revision that had been recorded at an instant.
@@ -62,7 +70,14 @@ pub async fn revision_find(db: &impl ConnectionTrait, number: i64) -> Result<Opt
 }
 
 async fn recorded(db: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>) -> Result<Recorded, StoreError> {
-    let row = db.query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-    let Some(row) = row else { return Ok(Recorded { revision: 0, at: None }) };
-    Ok(Recorded { revision: row.try_get_by_index(0)?, at: Some(Timestamp(row.try_get_by_index(1)?)) })
+    let row = db
+        .query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+        .await?;
+    let Some(row) = row else {
+        return Ok(Recorded { revision: 0, at: None });
+    };
+    Ok(Recorded {
+        revision: row.try_get_by_index(0)?,
+        at: Some(Timestamp(row.try_get_by_index(1)?)),
+    })
 }

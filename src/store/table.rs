@@ -42,7 +42,12 @@ pub struct Unsaved<R> {
 impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
     /// An empty one: nothing has been looked at.
     pub fn new() -> Self {
-        Self { slots: HashMap::new(), replaced: Vec::new(), dirty: Vec::new(), dirty_at_begin: 0 }
+        Self {
+            slots: HashMap::new(),
+            replaced: Vec::new(),
+            dirty: Vec::new(),
+            dirty_at_begin: 0,
+        }
     }
 
     /// Whether a key has been looked up.
@@ -52,7 +57,10 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
 
     /// Takes in what the database answered for a key; what has been looked up before stays.
     pub fn read(&mut self, key: K, row: Option<R>) {
-        self.slots.entry(key).or_insert(Slot { row, saved: Saved::AsRead });
+        self.slots.entry(key).or_insert(Slot {
+            row,
+            saved: Saved::AsRead,
+        });
     }
 
     /// The row under a key, if there is one.
@@ -64,7 +72,12 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
     pub fn put(&mut self, key: K, row: R) {
         let before = self.slots.get(&key).cloned();
         let saved = match &before {
-            Some(Slot { row: Some(_), saved: Saved::New }) | Some(Slot { row: None, .. }) | None => Saved::New,
+            Some(Slot {
+                row: Some(_),
+                saved: Saved::New,
+            })
+            | Some(Slot { row: None, .. })
+            | None => Saved::New,
             Some(Slot { row: Some(_), .. }) => Saved::Changed,
         };
         if before.as_ref().is_none_or(|slot| slot.saved == Saved::AsRead) {
@@ -98,7 +111,10 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
 
     /// Hands out what is to be written, and takes it for written.
     pub fn take_unsaved(&mut self) -> Unsaved<R> {
-        let mut unsaved = Unsaved { new: Vec::new(), changed: Vec::new() };
+        let mut unsaved = Unsaved {
+            new: Vec::new(),
+            changed: Vec::new(),
+        };
         for key in self.dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
             let Some(row) = &slot.row else { continue };
@@ -137,7 +153,10 @@ mod tests {
         table.put(2, "due");
         table.put(3, "tre");
         table.undo();
-        assert_eq!((table.get(&1), table.get(&2), table.get(&3)), (Some(&"one"), Some(&"two"), None));
+        assert_eq!(
+            (table.get(&1), table.get(&2), table.get(&3)),
+            (Some(&"one"), Some(&"two"), None)
+        );
         let unsaved = table.take_unsaved();
         assert_eq!((unsaved.new, unsaved.changed), (vec!["two"], vec![]));
     }
