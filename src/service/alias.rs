@@ -1,42 +1,36 @@
 //! Aliases: names that stand at one version of an artifact at a time (rule 5).
 
-use entity::{NEVER, alias};
+use entity::{ArtifactId, NEVER, VersionId, alias, version};
 
 use super::apply::{ApplyError, version_or_placeholder};
-use super::prepare::{Artifact, PreparedAlias};
+use super::prepare::{Artifact, Mode, PreparedAlias};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
 use crate::store::ledger::Ledger;
 
 /// Sets an alias. One that stands elsewhere moves only when that was asked for.
-pub fn set(ledger: &mut Ledger, given: &PreparedAlias) -> Result<Verdict, ApplyError> {
+///
+/// An event or an import that comes again does not undo what came after it: where it would be refused, although the alias
+/// has stood at that version before, it is heard already.
+pub async fn set(ledger: &mut Ledger, given: &PreparedAlias, mode: Mode) -> Result<Verdict, ApplyError> {
+    if let Some(row) = ledger.versions.get(&given.version.digest).cloned()
+        && let Some(refusal) = refusal(ledger, given, &row)
+    {
+        // Nothing of this record is in the ledger yet, so that it may flush.
+        let is_heard = mode == Mode::Ingest && ledger.alias_has_stood(row.id, &given.alias).await?;
+        return if is_heard {
+            Ok(Verdict::Unchanged(at(row.id)))
+        } else {
+            Err(refusal.into())
+        };
+    }
     let version = version_or_placeholder(ledger, &given.artifact, &given.version);
-    let touched = Touched {
-        node: NodeRef::Version(version.id),
-        created: false,
-        previous: None,
-    };
-    if version.deleted_revision != NEVER {
-        let message = format!(
-            "The version {:?} is deleted: set the alias on another one.",
-            given.version.name
-        );
-        return Err(Rejection::new(RejectionCode::FailedPrecondition, "alias.version", message).into());
+    if let Some(refusal) = refusal(ledger, given, &version) {
+        return Err(refusal.into());
     }
     let key = (version.artifact_id, given.alias.clone());
-    let standing = ledger
-        .aliases
-        .get(&key)
-        .filter(|stay| stay.ended_revision == NEVER)
-        .cloned();
+    let standing = standing(ledger, &key);
     if standing.as_ref().is_some_and(|stay| stay.version_id == version.id) {
-        return Ok(Verdict::Unchanged(touched));
-    }
-    if standing.is_some() && !given.overwrite {
-        let message = format!(
-            "The alias {:?} stands at another version of this artifact: set overwrite to move it.",
-            given.alias
-        );
-        return Err(Rejection::new(RejectionCode::Conflict, "alias.alias", message).into());
+        return Ok(Verdict::Unchanged(at(version.id)));
     }
     let previous = standing.as_ref().map(|stay| stay.version_id);
     if let Some(stay) = standing {
@@ -54,8 +48,49 @@ pub fn set(ledger: &mut Ledger, given: &PreparedAlias) -> Result<Verdict, ApplyE
     Ok(Verdict::Applied(Touched {
         previous,
         created: previous.is_none(),
-        ..touched
+        ..at(version.id)
     }))
+}
+
+fn at(version: VersionId) -> Touched {
+    Touched {
+        node: NodeRef::Version(version),
+        created: false,
+        previous: None,
+    }
+}
+
+/// The stay of an alias that has not ended.
+fn standing(ledger: &Ledger, key: &(ArtifactId, String)) -> Option<alias::Model> {
+    ledger
+        .aliases
+        .get(key)
+        .filter(|stay| stay.ended_revision == NEVER)
+        .cloned()
+}
+
+/// Why an alias cannot be set at a version, if it cannot.
+fn refusal(ledger: &Ledger, given: &PreparedAlias, version: &version::Model) -> Option<Rejection> {
+    if version.deleted_revision != NEVER {
+        let message = format!(
+            "The version {:?} is deleted: set the alias on another one.",
+            given.version.name
+        );
+        return Some(Rejection::new(
+            RejectionCode::FailedPrecondition,
+            "alias.version",
+            message,
+        ));
+    }
+    let standing = standing(ledger, &(version.artifact_id, given.alias.clone()));
+    if standing.is_some_and(|stay| stay.version_id != version.id) && !given.overwrite {
+        let message = format!(
+            "The alias {:?} stands at another version of this artifact: set overwrite to move it.",
+            given.alias
+        );
+        return Some(Rejection::new(RejectionCode::Conflict, "alias.alias", message));
+    }
+    None
 }
 
 /// Removes an alias.

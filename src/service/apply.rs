@@ -115,7 +115,7 @@ pub async fn apply(ledger: &mut Ledger, record: &Prepared, mode: Mode) -> Result
         Prepared::Artifact(declaration) => super::declare::declare(ledger, declaration).await,
         Prepared::Version(version) => super::version::create(ledger, version, mode).await,
         Prepared::Execution(execution) => super::execution::record(ledger, execution).await,
-        Prepared::Alias(alias) => super::alias::set(ledger, alias),
+        Prepared::Alias(alias) => super::alias::set(ledger, alias, mode).await,
         Prepared::AliasRemoval(artifact, alias) => super::alias::remove(ledger, artifact, alias),
         Prepared::Deletion(artifact, version) => super::version::delete(ledger, artifact, version).await,
     };

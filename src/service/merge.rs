@@ -40,6 +40,23 @@ impl Rank {
             outcome,
         }
     }
+
+    /// The state that a record of this rank says.
+    fn state(self) -> Option<ExecutionState> {
+        match self.stage {
+            0 => None,
+            1 => Some(ExecutionState::Queued),
+            2 => Some(ExecutionState::Running),
+            _ => ExecutionState::ALL
+                .into_iter()
+                .find(|state| *state as u8 == self.outcome),
+        }
+    }
+
+    /// The end that a record of this rank says, where it counts.
+    fn end(self) -> Option<i64> {
+        (self.ended_at != NO_TIME).then_some(self.ended_at)
+    }
 }
 
 /// The fields that merge, in the order in which their ranks are stored.
@@ -99,6 +116,25 @@ impl Ranks {
             }
         }
         Some(ranks)
+    }
+
+    /// The records that would give these ranks, from the least to the furthest along: the state and the end that each says,
+    /// and the names of the fields that it gave last.
+    pub fn records(&self) -> Vec<(Option<ExecutionState>, Option<i64>, Vec<&'static str>)> {
+        let mut distinct: Vec<Rank> = self.0.iter().flatten().copied().collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let fields = |rank| {
+            FIELDS
+                .iter()
+                .zip(&self.0)
+                .filter(move |(_, r)| **r == Some(rank))
+                .map(|((name, _), _)| *name)
+        };
+        distinct
+            .into_iter()
+            .map(|rank| (rank.state(), rank.end(), fields(rank).collect()))
+            .collect()
     }
 
     /// The stored form.
@@ -234,6 +270,27 @@ mod tests {
             Rank::of(Some(Failed), Some(6)),
         ];
         assert!(in_order.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn records_have_the_ranks_that_they_were_made_from() {
+        let given = [
+            Rank::of(None, None),
+            Rank::of(Some(Running), Some(4)),
+            Rank::of(Some(Aborted), Some(5)),
+            Rank::of(Some(Succeeded), None),
+        ];
+        for rank in given {
+            let mut ranks = Ranks::default();
+            (ranks.0[2], ranks.0[11]) = (Some(rank), Some(rank));
+            let [(state, end, fields)] = &ranks.records()[..] else {
+                panic!()
+            };
+            assert_eq!(
+                (Rank::of(*state, *end), &fields[..]),
+                (rank, &["entity", "metadata"][..])
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
+    TransactionOptions,
+};
 
 use super::{Options, StoreError};
 
@@ -84,6 +87,18 @@ pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<S
         .iter()
         .map(|row| row.try_get_by_index(0))
         .collect::<Result<_, _>>()?)
+}
+
+/// A transaction that sees the database as it is at its first statement, to its end. A transaction of SQLite always does.
+pub fn snapshot_options(backend: DbBackend) -> TransactionOptions {
+    if backend == DbBackend::Sqlite {
+        return TransactionOptions::default();
+    }
+    TransactionOptions {
+        isolation_level: Some(IsolationLevel::RepeatableRead),
+        access_mode: Some(AccessMode::ReadOnly),
+        ..TransactionOptions::default()
+    }
 }
 
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.

@@ -371,6 +371,15 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether an alias stands at a version, or ever has, after a flush.
+    pub async fn alias_has_stood(&mut self, version_id: VersionId, name: &str) -> Result<bool, StoreError> {
+        self.flush().await?;
+        let stays = alias::Entity::find()
+            .filter(alias::Column::VersionId.eq(version_id))
+            .filter(alias::Column::Name.eq(name));
+        Ok(stays.one(&self.tx).await?.is_some())
+    }
+
     /// Reads the open aliases of a version, after a flush.
     pub async fn load_aliases_of(&mut self, version_id: VersionId) -> Result<Vec<alias::Model>, StoreError> {
         self.flush().await?;

@@ -6,9 +6,9 @@
 pub mod bulk;
 pub mod dialect;
 pub mod error;
+pub mod export;
 pub mod ledger;
 pub mod placement_change;
-
 pub mod scope;
 pub mod table;
 
