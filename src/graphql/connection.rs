@@ -22,7 +22,9 @@ const COST_MAXIMUM: usize = 1 << 40;
 
 /// The estimated cost of a list: its page's size times the cost of one of its nodes.
 pub fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let size = first.or(last).map_or(PAGE_ESTIMATE, |size| usize::try_from(size).unwrap_or_default());
+    let size = first
+        .or(last)
+        .map_or(PAGE_ESTIMATE, |size| usize::try_from(size).unwrap_or_default());
     size.max(1).saturating_mul(child.saturating_add(1)).min(COST_MAXIMUM)
 }
 
@@ -62,7 +64,11 @@ impl PageArgs {
     /// Checks the arguments for a list that is seen in a view.
     pub async fn open(self, resources: &Resources, view: View, order: Order) -> Result<Opened, ApiError> {
         let (page, revision) = self.check(order, resources.limits())?;
-        Ok(Opened { page, view: view.of_cursor(resources, revision).await?, order })
+        Ok(Opened {
+            page,
+            view: view.of_cursor(resources, revision).await?,
+            order,
+        })
     }
 
     /// The page, and the revision of the answer that its cursors came from.
@@ -76,8 +82,14 @@ impl PageArgs {
             (Some(first), None) => (End::First, size("first", first, limits)?),
             (None, None) => (End::First, u32::try_from(limits.page_default).unwrap_or(u32::MAX)),
         };
-        let after = self.after.map(|cursor| read_cursor("after", &cursor, order)).transpose()?;
-        let before = self.before.map(|cursor| read_cursor("before", &cursor, order)).transpose()?;
+        let after = self
+            .after
+            .map(|cursor| read_cursor("after", &cursor, order))
+            .transpose()?;
+        let before = self
+            .before
+            .map(|cursor| read_cursor("before", &cursor, order))
+            .transpose()?;
         if let (Some((one, _)), Some((other, _))) = (&after, &before)
             && one != other
         {
@@ -85,7 +97,12 @@ impl PageArgs {
             return Err(ApiError::bad_cursor("before", message));
         }
         let revision = after.as_ref().or(before.as_ref()).map(|(revision, _)| *revision);
-        let page = Page { end, limit, after: after.map(|(_, key)| key), before: before.map(|(_, key)| key) };
+        let page = Page {
+            end,
+            limit,
+            after: after.map(|(_, key)| key),
+            before: before.map(|(_, key)| key),
+        };
         Ok((page, revision))
     }
 }
@@ -93,11 +110,16 @@ impl PageArgs {
 /// The size of something that `argument` asks for.
 pub fn size(argument: &str, asked: i32, limits: &Limits) -> Result<u32, ApiError> {
     let Ok(asked) = u32::try_from(asked) else {
-        return Err(ApiError::bad_user_input(argument, format!("{argument} is {asked}, but must be at least 0.")));
+        return Err(ApiError::bad_user_input(
+            argument,
+            format!("{argument} is {asked}, but must be at least 0."),
+        ));
     };
     if asked as usize > limits.page_maximum {
         let what = format!("The items that {argument} asks for");
-        return Err(ApiError::limit_exceeded("limits.page_maximum", &what, limits.page_maximum, asked as usize).about(argument));
+        return Err(
+            ApiError::limit_exceeded("limits.page_maximum", &what, limits.page_maximum, asked as usize).about(argument),
+        );
     }
     Ok(asked)
 }
@@ -109,12 +131,24 @@ fn write_cursor(tag: &str, revision: i64, key: &Key) -> String {
 }
 
 fn read_cursor(argument: &str, cursor: &str, order: Order) -> Result<(i64, Key), ApiError> {
-    let malformed = || ApiError::bad_cursor(argument, format!("The cursor in {argument} is none: use one that the server has answered."));
+    let malformed = || {
+        ApiError::bad_cursor(
+            argument,
+            format!("The cursor in {argument} is none: use one that the server has answered."),
+        )
+    };
     let json = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| malformed())?;
     let (tag, revision, key): (String, i64, Key) = serde_json::from_slice(&json).map_err(|_| malformed())?;
-    let page = Page { end: End::First, limit: 0, after: Some(key.clone()), before: None };
+    let page = Page {
+        end: End::First,
+        limit: 0,
+        after: Some(key.clone()),
+        before: None,
+    };
     if tag != order.tag {
-        let message = format!("The cursor in {argument} is of another list or another order: use one of this list, in this order.");
+        let message = format!(
+            "The cursor in {argument} is of another list or another order: use one of this list, in this order."
+        );
         return Err(ApiError::bad_cursor(argument, message));
     }
     if revision < 0 || !page.fits(order.shape) {
@@ -152,7 +186,10 @@ pub struct Item<R> {
 
 impl<R> Clone for Item<R> {
     fn clone(&self) -> Self {
-        Self { row: Arc::clone(&self.row), cursors: Arc::clone(&self.cursors) }
+        Self {
+            row: Arc::clone(&self.row),
+            cursors: Arc::clone(&self.cursors),
+        }
     }
 }
 
@@ -240,7 +277,11 @@ pub struct Wanted {
 impl Wanted {
     /// Reads the selection of the connection that `ctx` resolves.
     pub fn of(ctx: &Context<'_>) -> Self {
-        let mut wanted = Self { page: false, total: false, nodes: false };
+        let mut wanted = Self {
+            page: false,
+            total: false,
+            nodes: false,
+        };
         for field in ctx.field().selection_set() {
             match field.name() {
                 "totalCount" => wanted.total = true,
@@ -272,13 +313,31 @@ pub struct Read<R> {
 impl<R> Read<R> {
     /// What is left of a list by a filter that nothing passes.
     pub fn nothing(view: View) -> Self {
-        Self { items: Vec::new(), view, wants_nodes: false, has_next: false, has_previous: false, total: 0 }
+        Self {
+            items: Vec::new(),
+            view,
+            wants_nodes: false,
+            has_next: false,
+            has_previous: false,
+            total: 0,
+        }
     }
 
     /// The connection, with an edge for each row.
     pub fn connect<E>(self, edge: impl FnMut(Item<R>) -> E) -> Connection<E> {
-        let Self { items, has_next, has_previous, total, .. } = self;
-        Connection { edges: items.into_iter().map(edge).collect(), has_next, has_previous, total }
+        let Self {
+            items,
+            has_next,
+            has_previous,
+            total,
+            ..
+        } = self;
+        Connection {
+            edges: items.into_iter().map(edge).collect(),
+            has_next,
+            has_previous,
+            total,
+        }
     }
 }
 
@@ -298,14 +357,29 @@ where
     let wanted = Wanted::of(ctx);
     let of_total = of.clone();
     let page = async {
-        Ok::<_, ApiError>(if wanted.page { Some(resources.load(pages, view.scope, of).await?) } else { None })
+        Ok::<_, ApiError>(if wanted.page {
+            Some(resources.load(pages, view.scope, of).await?)
+        } else {
+            None
+        })
     };
     let total = async {
-        Ok(if wanted.total { resources.load(counts, view.scope, of_total).await? } else { 0 })
+        Ok(if wanted.total {
+            resources.load(counts, view.scope, of_total).await?
+        } else {
+            0
+        })
     };
     let (rows, total) = try_join(page, total).await?;
-    let cursors = Arc::new(Cursors { tag: order.tag, revision: view.scope.revision, key: Box::new(key) });
-    let item = |row: &Arc<R>| Item { row: Arc::clone(row), cursors: Arc::clone(&cursors) };
+    let cursors = Arc::new(Cursors {
+        tag: order.tag,
+        revision: view.scope.revision,
+        key: Box::new(key),
+    });
+    let item = |row: &Arc<R>| Item {
+        row: Arc::clone(row),
+        cursors: Arc::clone(&cursors),
+    };
     Ok(Read {
         items: rows.iter().flat_map(|slice| &slice.rows).map(item).collect(),
         view,
@@ -321,7 +395,10 @@ mod tests {
     use super::{Limits, Order, PageArgs, page_cost, write_cursor};
     use crate::store::page::{End, Key, KeyKind, KeyPart};
 
-    const ORDER: Order = Order { tag: "things:created", shape: &[KeyKind::Int, KeyKind::Int] };
+    const ORDER: Order = Order {
+        tag: "things:created",
+        shape: &[KeyKind::Int, KeyKind::Int],
+    };
 
     fn key() -> Key {
         Key(vec![KeyPart::Int(i64::MIN), KeyPart::Int(7)])
@@ -335,29 +412,53 @@ mod tests {
     #[test]
     fn a_cursor_makes_the_round_trip() {
         let after = Some(write_cursor(ORDER.tag, 42, &key()));
-        let (page, revision) = PageArgs { last: Some(0), after, ..PageArgs::default() }.check(ORDER, &Limits::default()).unwrap();
-        assert_eq!((page.end, page.limit, page.after, revision), (End::Last, 0, Some(key()), Some(42)));
+        let (page, revision) = PageArgs {
+            last: Some(0),
+            after,
+            ..PageArgs::default()
+        }
+        .check(ORDER, &Limits::default())
+        .unwrap();
+        assert_eq!(
+            (page.end, page.limit, page.after, revision),
+            (End::Last, 0, Some(key()), Some(42))
+        );
     }
 
     #[test]
     fn without_arguments_it_is_the_first_page() {
         let (page, revision) = PageArgs::default().check(ORDER, &Limits::default()).unwrap();
-        assert_eq!((page.end, page.limit as usize, revision), (End::First, Limits::default().page_default, None));
+        assert_eq!(
+            (page.end, page.limit as usize, revision),
+            (End::First, Limits::default().page_default, None)
+        );
     }
 
     #[test]
     fn sizes_in_pairs() {
-        let first = |first| PageArgs { first: Some(first), ..PageArgs::default() };
+        let first = |first| PageArgs {
+            first: Some(first),
+            ..PageArgs::default()
+        };
         assert!(first(1_000).check(ORDER, &Limits::default()).is_ok());
         assert_eq!(refusal(first(1_001)), ("LIMIT_EXCEEDED", "first".to_owned()));
         assert!(first(0).check(ORDER, &Limits::default()).is_ok());
         assert_eq!(refusal(first(-1)), ("BAD_USER_INPUT", "first".to_owned()));
-        assert_eq!(refusal(PageArgs { last: Some(1), ..first(1) }), ("BAD_USER_INPUT", "last".to_owned()));
+        assert_eq!(
+            refusal(PageArgs {
+                last: Some(1),
+                ..first(1)
+            }),
+            ("BAD_USER_INPUT", "last".to_owned())
+        );
     }
 
     #[test]
     fn cursors_of_other_lists_are_refused() {
-        let after = |cursor: String| PageArgs { after: Some(cursor), ..PageArgs::default() };
+        let after = |cursor: String| PageArgs {
+            after: Some(cursor),
+            ..PageArgs::default()
+        };
         let long = Key(vec![KeyPart::Int(1), KeyPart::Int(2), KeyPart::Int(3)]);
         let wrong = [
             String::new(),
@@ -369,9 +470,16 @@ mod tests {
             write_cursor(ORDER.tag, 1, &long),
         ];
         for cursor in wrong {
-            assert_eq!(refusal(after(cursor.clone())), ("BAD_CURSOR", "after".to_owned()), "{cursor}");
+            assert_eq!(
+                refusal(after(cursor.clone())),
+                ("BAD_CURSOR", "after".to_owned()),
+                "{cursor}"
+            );
         }
-        let two = PageArgs { before: Some(write_cursor(ORDER.tag, 2, &key())), ..after(write_cursor(ORDER.tag, 1, &key())) };
+        let two = PageArgs {
+            before: Some(write_cursor(ORDER.tag, 2, &key())),
+            ..after(write_cursor(ORDER.tag, 1, &key()))
+        };
         assert_eq!(refusal(two), ("BAD_CURSOR", "before".to_owned()));
     }
 

@@ -80,7 +80,12 @@ pub struct RequestContext {
 impl RequestContext {
     /// The context of a request that begins.
     pub fn new(request_id: RequestId, limits: Arc<Limits>) -> Self {
-        Self { request_id, statements: StatementCounter::default(), limits, reads: Dispatcher::default() }
+        Self {
+            request_id,
+            statements: StatementCounter::default(),
+            limits,
+            reads: Dispatcher::default(),
+        }
     }
 }
 

@@ -136,7 +136,8 @@ mod tests {
     async fn a_level_is_one_batch_however_many_ask() {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let dispatcher = Dispatcher::default();
-        let loader = DataLoader::new(Double(Arc::clone(&batches)), dispatcher.clone(), NoDelay).max_batch_size(usize::MAX);
+        let loader =
+            DataLoader::new(Double(Arc::clone(&batches)), dispatcher.clone(), NoDelay).max_batch_size(usize::MAX);
         let loader = &loader;
         let two_levels = |key: u32| async move {
             let once = loader.load_one(key).await.unwrap().unwrap();

@@ -6,12 +6,13 @@ use entity::VersionId;
 
 use super::error::ApiError;
 use super::inputs::records::{
-    CreateVersionInput, DeclareArtifactInput, DeleteVersionInput, RecordExecutionInput, RecordInput, RemoveAliasInput, SetAliasInput,
+    CreateVersionInput, DeclareArtifactInput, DeleteVersionInput, RecordExecutionInput, RecordInput, RemoveAliasInput,
+    SetAliasInput,
 };
 use super::node_id;
 use super::payloads::{
-    CreateVersionPayload, DeclareArtifactPayload, DeleteVersionPayload, IngestPayload, RecordExecutionPayload, RemoveAliasPayload,
-    SetAliasPayload,
+    CreateVersionPayload, DeclareArtifactPayload, DeleteVersionPayload, IngestPayload, RecordExecutionPayload,
+    RemoveAliasPayload, SetAliasPayload,
 };
 use super::resources::Resources;
 use super::scalars::Long;
@@ -42,7 +43,9 @@ impl Done {
     }
 
     async fn version(&self, resources: &Resources) -> Result<Version, ApiError> {
-        let NodeRef::Version(id) = self.touched.node else { return Err(other_node()) };
+        let NodeRef::Version(id) = self.touched.node else {
+            return Err(other_node());
+        };
         let found = Version::find(resources, self.view, id).await?;
         found.ok_or_else(other_node)
     }
@@ -57,8 +60,16 @@ async fn submit(resources: &Resources, record: Record) -> Result<Done, ApiError>
     let answer = resources.write(vec![record], Mode::Direct).await?;
     let view = View::newest(answer.revision);
     match answer.verdicts.into_iter().next() {
-        Some(Verdict::Applied(touched)) => Ok(Done { touched, view, changed: true }),
-        Some(Verdict::Unchanged(touched)) => Ok(Done { touched, view, changed: false }),
+        Some(Verdict::Applied(touched)) => Ok(Done {
+            touched,
+            view,
+            changed: true,
+        }),
+        Some(Verdict::Unchanged(touched)) => Ok(Done {
+            touched,
+            view,
+            changed: false,
+        }),
         Some(Verdict::Rejected(rejection)) => Err(rejection.into()),
         None => Err(ApiError::internal("a record has no verdict")),
     }
@@ -72,9 +83,17 @@ fn in_input(invalid: Invalid) -> ApiError {
 async fn version_key(resources: &Resources, id: &ID) -> Result<(ArtifactKey, String), ApiError> {
     let version: VersionId = node_id::expect_version("input.version", id)?;
     let view = View::newest(resources.newest().await?.revision);
-    let missing = || ApiError::not_found(format!("There is no version {:?}: give the id of one that is there.", id.as_str())).about("input.version");
+    let missing = || {
+        ApiError::not_found(format!(
+            "There is no version {:?}: give the id of one that is there.",
+            id.as_str()
+        ))
+        .about("input.version")
+    };
     let version = Version::find(resources, view, version).await?.ok_or_else(missing)?;
-    let artifact = Artifact::find(resources, view, version.row.artifact_id).await?.ok_or_else(missing)?;
+    let artifact = Artifact::find(resources, view, version.row.artifact_id)
+        .await?
+        .ok_or_else(missing)?;
     Ok((artifact.row.key_of(), version.row.version.clone()))
 }
 
@@ -89,9 +108,15 @@ impl Mutation {
     ) -> Result<DeclareArtifactPayload, ApiError> {
         let resources = Resources::of(ctx)?;
         let done = submit(resources, Record::Artifact(input.into())).await?;
-        let NodeRef::Artifact(id) = done.touched.node else { return Err(other_node()) };
+        let NodeRef::Artifact(id) = done.touched.node else {
+            return Err(other_node());
+        };
         let artifact = Artifact::find(resources, done.view, id).await?.ok_or_else(other_node)?;
-        Ok(DeclareArtifactPayload { artifact, created: done.touched.created, revision: done.revision() })
+        Ok(DeclareArtifactPayload {
+            artifact,
+            created: done.touched.created,
+            revision: done.revision(),
+        })
     }
 
     /// Creates a version. With the identical content again it answers the version that is there; other content is CONFLICT.
@@ -102,7 +127,11 @@ impl Mutation {
     ) -> Result<CreateVersionPayload, ApiError> {
         let resources = Resources::of(ctx)?;
         let done = submit(resources, Record::Version(input.try_into().map_err(in_input)?)).await?;
-        Ok(CreateVersionPayload { version: done.version(resources).await?, created: done.touched.created, revision: done.revision() })
+        Ok(CreateVersionPayload {
+            version: done.version(resources).await?,
+            created: done.touched.created,
+            revision: done.revision(),
+        })
     }
 
     /// Records an execution, or more of one; sent many times, in any order, it merges.
@@ -113,9 +142,17 @@ impl Mutation {
     ) -> Result<RecordExecutionPayload, ApiError> {
         let resources = Resources::of(ctx)?;
         let done = submit(resources, Record::Execution(input.try_into().map_err(in_input)?)).await?;
-        let NodeRef::Execution(id) = done.touched.node else { return Err(other_node()) };
-        let execution = Execution::find(resources, done.view, id).await?.ok_or_else(other_node)?;
-        Ok(RecordExecutionPayload { execution, created: done.touched.created, revision: done.revision() })
+        let NodeRef::Execution(id) = done.touched.node else {
+            return Err(other_node());
+        };
+        let execution = Execution::find(resources, done.view, id)
+            .await?
+            .ok_or_else(other_node)?;
+        Ok(RecordExecutionPayload {
+            execution,
+            created: done.touched.created,
+            revision: done.revision(),
+        })
     }
 
     /// Sets an alias, such as `production`, at a version. One that stands at another version of the artifact is CONFLICT, unless
@@ -127,13 +164,22 @@ impl Mutation {
     ) -> Result<SetAliasPayload, ApiError> {
         let resources = Resources::of(ctx)?;
         let (artifact, version) = version_key(resources, &input.version).await?;
-        let alias = SetAlias { artifact, version, alias: input.alias, overwrite: input.overwrite.unwrap_or_default() };
+        let alias = SetAlias {
+            artifact,
+            version,
+            alias: input.alias,
+            overwrite: input.overwrite.unwrap_or_default(),
+        };
         let done = submit(resources, Record::Alias(alias)).await?;
         let previous = match done.touched.previous {
             Some(id) => Version::find(resources, done.view, id).await?,
             None => None,
         };
-        Ok(SetAliasPayload { version: done.version(resources).await?, previous, revision: done.revision() })
+        Ok(SetAliasPayload {
+            version: done.version(resources).await?,
+            previous,
+            revision: done.revision(),
+        })
     }
 
     /// Removes an alias. One that stands nowhere stays so, with `removed: false`.
@@ -143,7 +189,10 @@ impl Mutation {
         #[graphql(desc = "Which alias.")] input: RemoveAliasInput,
     ) -> Result<RemoveAliasPayload, ApiError> {
         let done = submit(Resources::of(ctx)?, Record::AliasRemoval(input.into())).await?;
-        Ok(RemoveAliasPayload { removed: done.changed, revision: done.revision() })
+        Ok(RemoveAliasPayload {
+            removed: done.changed,
+            revision: done.revision(),
+        })
     }
 
     /// Deletes a version. Its location, metadata and card are gone, and it is never the latest again; it stays a node of
@@ -156,7 +205,10 @@ impl Mutation {
         let resources = Resources::of(ctx)?;
         let (artifact, version) = version_key(resources, &input.version).await?;
         let done = submit(resources, Record::Deletion(DeleteVersion { artifact, version })).await?;
-        Ok(DeleteVersionPayload { version: done.version(resources).await?, revision: done.revision() })
+        Ok(DeleteVersionPayload {
+            version: done.version(resources).await?,
+            revision: done.revision(),
+        })
     }
 
     /// Records many things at once, each with its own result: one that is refused does not keep the others from being recorded.
@@ -166,7 +218,9 @@ impl Mutation {
     async fn ingest(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The records, in any order; at most 10,000, unless configured otherwise.")] records: Vec<RecordInput>,
+        #[graphql(desc = "The records, in any order; at most 10,000, unless configured otherwise.")] records: Vec<
+            RecordInput,
+        >,
     ) -> Result<IngestPayload, ApiError> {
         let resources = Resources::of(ctx)?;
         let limit = resources.limits().ingest_records_maximum;

@@ -121,8 +121,16 @@ pub struct IngestError {
 
 impl IngestError {
     fn new(code: ErrorCode, message: String, path: &str) -> Self {
-        let path = path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { code: code.as_str().to_owned(), message, path }
+        let path = path
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            code: code.as_str().to_owned(),
+            message,
+            path,
+        }
     }
 }
 
@@ -133,7 +141,13 @@ impl From<Invalid> for IngestError {
 }
 
 impl From<Rejection> for IngestError {
-    fn from(Rejection { code, message, argument }: Rejection) -> Self {
+    fn from(
+        Rejection {
+            code,
+            message,
+            argument,
+        }: Rejection,
+    ) -> Self {
         Self::new(rejection_code(code), message, &argument)
     }
 }
@@ -154,7 +168,10 @@ type Outcome = Result<(IngestStatus, Touched), IngestError>;
 impl IngestPayload {
     /// Has records written, each with a verdict of its own.
     pub async fn record(resources: &Resources, inputs: Vec<RecordInput>, wants_nodes: bool) -> Result<Self, ApiError> {
-        let readable: Vec<Result<Record, IngestError>> = inputs.into_iter().map(|input| input.try_into().map_err(IngestError::from)).collect();
+        let readable: Vec<Result<Record, IngestError>> = inputs
+            .into_iter()
+            .map(|input| input.try_into().map_err(IngestError::from))
+            .collect();
         let (mut records, mut refused) = (Vec::with_capacity(readable.len()), Vec::with_capacity(readable.len()));
         for record in readable {
             refused.push(record.map(|record| records.push(record)).err());
@@ -163,22 +180,47 @@ impl IngestPayload {
         let mut verdicts = answer.verdicts.into_iter();
         let outcome = |refused: Option<IngestError>| match refused {
             Some(error) => Ok(Err(error)),
-            None => verdicts.next().map(outcome_of).ok_or_else(|| ApiError::internal("a record has no verdict")),
+            None => verdicts
+                .next()
+                .map(outcome_of)
+                .ok_or_else(|| ApiError::internal("a record has no verdict")),
         };
-        let outcomes = refused.into_iter().map(outcome).collect::<Result<Vec<Outcome>, ApiError>>()?;
+        let outcomes = refused
+            .into_iter()
+            .map(outcome)
+            .collect::<Result<Vec<Outcome>, ApiError>>()?;
         Self::answer(resources, View::newest(answer.revision), outcomes, wants_nodes).await
     }
 
-    async fn answer(resources: &Resources, view: View, outcomes: Vec<Outcome>, wants_nodes: bool) -> Result<Self, ApiError> {
+    async fn answer(
+        resources: &Resources,
+        view: View,
+        outcomes: Vec<Outcome>,
+        wants_nodes: bool,
+    ) -> Result<Self, ApiError> {
         let count = |wanted: IngestStatus| {
-            let of_status = |outcome: &&Outcome| outcome.as_ref().map_or(IngestStatus::Rejected, |(status, _)| *status) == wanted;
+            let of_status =
+                |outcome: &&Outcome| outcome.as_ref().map_or(IngestStatus::Rejected, |(status, _)| *status) == wanted;
             int(outcomes.iter().filter(of_status).count() as i64)
         };
-        let (applied, unchanged, rejected) = (count(IngestStatus::Applied), count(IngestStatus::Unchanged), count(IngestStatus::Rejected));
+        let (applied, unchanged, rejected) = (
+            count(IngestStatus::Applied),
+            count(IngestStatus::Unchanged),
+            count(IngestStatus::Rejected),
+        );
         let nodes_in = wants_nodes.then_some(view);
-        let results = outcomes.into_iter().enumerate().map(|(index, outcome)| result(resources, nodes_in, int(index as i64), outcome));
+        let results = outcomes
+            .into_iter()
+            .enumerate()
+            .map(|(index, outcome)| result(resources, nodes_in, int(index as i64), outcome));
         let results = futures_util::future::try_join_all(results).await?;
-        Ok(Self { results, applied, unchanged, rejected, revision: view.scope.revision.into() })
+        Ok(Self {
+            results,
+            applied,
+            unchanged,
+            rejected,
+            revision: view.scope.revision.into(),
+        })
     }
 }
 
@@ -191,15 +233,30 @@ fn outcome_of(verdict: Verdict) -> Outcome {
 }
 
 /// The result of one record, with its node where that is wanted in a view.
-async fn result(resources: &Resources, view: Option<View>, index: i32, outcome: Outcome) -> Result<IngestResult, ApiError> {
+async fn result(
+    resources: &Resources,
+    view: Option<View>,
+    index: i32,
+    outcome: Outcome,
+) -> Result<IngestResult, ApiError> {
     Ok(match outcome {
         Ok((status, touched)) => {
             let node = match view {
                 Some(view) => Node::find(resources, view, touched.node.into()).await?,
                 None => None,
             };
-            IngestResult { index, status, node, error: None }
+            IngestResult {
+                index,
+                status,
+                node,
+                error: None,
+            }
         }
-        Err(error) => IngestResult { index, status: IngestStatus::Rejected, node: None, error: Some(error) },
+        Err(error) => IngestResult {
+            index,
+            status: IngestStatus::Rejected,
+            node: None,
+            error: Some(error),
+        },
     })
 }

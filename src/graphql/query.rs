@@ -69,7 +69,12 @@ impl Query {
         Ok(row.map(|row| Execution { row, view }))
     }
 
-    async fn select(&self, ctx: &Context<'_>, query: VersionQuery, as_of: Option<AsOf>) -> Result<Option<Version>, ApiError> {
+    async fn select(
+        &self,
+        ctx: &Context<'_>,
+        query: VersionQuery,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Version>, ApiError> {
         let resources = Resources::of(ctx)?;
         let query = checked(query)?;
         let view = self.view(resources).await?.as_of(resources, as_of).await?;
@@ -94,7 +99,9 @@ fn checked(query: VersionQuery) -> Result<Arc<VersionKeyQuery>, ApiError> {
 impl Query {
     /// The state that the queries beside this one answer from: the newest, or inside `at` the one it is pinned to.
     async fn revision(&self, ctx: &Context<'_>) -> Result<Revision, ApiError> {
-        Ok(Revision { view: self.view(Resources::of(ctx)?).await? })
+        Ok(Revision {
+            view: self.view(Resources::of(ctx)?).await?,
+        })
     }
 
     /// The same queries on a past state: every field inside, at any depth, answers from what had been recorded then. An `asOf`
@@ -111,7 +118,11 @@ impl Query {
     }
 
     /// The node with an id; null when there is none. A text that is no id is BAD_USER_INPUT.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id, such as `version_bq`.")] id: ID) -> Option<Result<Node, ApiError>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id, such as `version_bq`.")] id: ID,
+    ) -> Option<Result<Node, ApiError>> {
         self.find_node(ctx, "id", &id).await.transpose()
     }
 
@@ -126,7 +137,9 @@ impl Query {
         if ids.len() > limit {
             return Err(ApiError::limit_exceeded("limits.node_ids_maximum", "The ids", limit, ids.len()).about("ids"));
         }
-        let nodes = ids.iter().map(async |id| self.find_node(ctx, "ids", id).await.transpose());
+        let nodes = ids
+            .iter()
+            .map(async |id| self.find_node(ctx, "ids", id).await.transpose());
         Ok(futures_util::future::join_all(nodes).await)
     }
 
@@ -142,7 +155,8 @@ impl Query {
     async fn artifact(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"orders\"}`.")] key: ArtifactKey,
+        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"orders\"}`.")]
+        key: ArtifactKey,
     ) -> Option<Result<Artifact, ApiError>> {
         self.find_artifact(ctx, key).await.transpose()
     }
@@ -154,7 +168,10 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<ArtifactFilter>,
         #[graphql(desc = "Their order; null: NAME ASC.")] order_by: Option<ArtifactOrder>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -162,18 +179,36 @@ impl Query {
         let resources = Resources::of(ctx)?;
         let filter = Arc::new(ArtifactFilter::into_stored(filter)?);
         let order = order_by.map_or_else(StoredArtifactOrder::default, Into::into);
-        let args = PageArgs { first, after, last, before };
-        let list = args.open(resources, self.view(resources).await?, artifact_cursors(order)).await?;
-        let reads = (ArtifactPage { filter: Arc::clone(&filter), order, page: list.page.clone() }, ArtifactCount { filter });
-        Ok(connect(read(ctx, list, reads, (), move |row| row.key(order.field)).await?))
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = args
+            .open(resources, self.view(resources).await?, artifact_cursors(order))
+            .await?;
+        let reads = (
+            ArtifactPage {
+                filter: Arc::clone(&filter),
+                order,
+                page: list.page.clone(),
+            },
+            ArtifactCount { filter },
+        );
+        Ok(connect(
+            read(ctx, list, reads, (), move |row| row.key(order.field)).await?,
+        ))
     }
 
     /// The version that a query chooses; null when none matches, and `resolve` says why.
     async fn version(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")] query: VersionQuery,
-        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")] as_of: Option<AsOf>,
+        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")]
+        query: VersionQuery,
+        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")]
+        as_of: Option<AsOf>,
     ) -> Option<Result<Version, ApiError>> {
         self.select(ctx, query, as_of).await.transpose()
     }
@@ -182,8 +217,10 @@ impl Query {
     async fn resolve(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")] query: VersionQuery,
-        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")] as_of: Option<AsOf>,
+        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")]
+        query: VersionQuery,
+        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")]
+        as_of: Option<AsOf>,
     ) -> Result<Resolution, ApiError> {
         let resources = Resources::of(ctx)?;
         let query = checked(query)?;
@@ -197,7 +234,8 @@ impl Query {
     async fn execution(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"f3a9\"}`.")] key: ExecutionKey,
+        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"f3a9\"}`.")]
+        key: ExecutionKey,
     ) -> Option<Result<Execution, ApiError>> {
         self.find_execution(ctx, key).await.transpose()
     }
@@ -209,7 +247,10 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<ExecutionFilter>,
         #[graphql(desc = "Their order; null: RECORDED_AT DESC.")] order_by: Option<ExecutionOrder>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -217,10 +258,26 @@ impl Query {
         let resources = Resources::of(ctx)?;
         let filter = Arc::new(ExecutionFilter::into_stored(filter)?);
         let order = order_by.map_or_else(StoredExecutionOrder::default, Into::into);
-        let args = PageArgs { first, after, last, before };
-        let list = args.open(resources, self.view(resources).await?, execution_cursors(order)).await?;
-        let reads = (ExecutionPage { filter: Arc::clone(&filter), order, page: list.page.clone() }, ExecutionCount { filter });
-        Ok(connect(read(ctx, list, reads, (), move |row| row.key(order.field)).await?))
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = args
+            .open(resources, self.view(resources).await?, execution_cursors(order))
+            .await?;
+        let reads = (
+            ExecutionPage {
+                filter: Arc::clone(&filter),
+                order,
+                page: list.page.clone(),
+            },
+            ExecutionCount { filter },
+        );
+        Ok(connect(
+            read(ctx, list, reads, (), move |row| row.key(order.field)).await?,
+        ))
     }
 
     /// This server: its version, and what one request may ask for.
@@ -235,7 +292,10 @@ fn wanted_candidates(ctx: &Context<'_>, resources: &Resources) -> Result<u32, Ap
     for field in ctx.field().selection_set().filter(|field| field.name() == "candidates") {
         // Arguments that cannot be read are complained about where they are used.
         let arguments = field.arguments().unwrap_or_default();
-        let first = arguments.iter().find(|(name, _)| name.as_str() == "first").map(|(_, value)| value);
+        let first = arguments
+            .iter()
+            .find(|(name, _)| name.as_str() == "first")
+            .map(|(_, value)| value);
         let first = match first {
             Some(async_graphql::Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
             _ => None,

@@ -47,7 +47,8 @@ impl Resources {
 
     /// Those of the request that a resolver works for.
     pub fn of<'a>(ctx: &Context<'a>) -> Result<&'a Self, ApiError> {
-        ctx.data_opt().ok_or_else(|| ApiError::internal("the request has no resources"))
+        ctx.data_opt()
+            .ok_or_else(|| ApiError::internal("the request has no resources"))
     }
 
     /// What a request may ask for.
@@ -63,9 +64,18 @@ impl Resources {
 
     /// Reads many values at once, in the order of `of`.
     pub async fn load_many<B: Batch>(&self, batch: B, scope: Scope, of: Vec<B::Of>) -> Result<Vec<B::Value>, ApiError> {
-        let key = |of: &B::Of| Key { batch: batch.clone(), scope, of: of.clone() };
+        let key = |of: &B::Of| Key {
+            batch: batch.clone(),
+            scope,
+            of: of.clone(),
+        };
         let values = self.0.loader.load_many(of.iter().map(key)).await?;
-        let value = |of: &B::Of| values.get(&key(of)).cloned().ok_or_else(|| ApiError::internal("a loader gave no answer"));
+        let value = |of: &B::Of| {
+            values
+                .get(&key(of))
+                .cloned()
+                .ok_or_else(|| ApiError::internal("a loader gave no answer"))
+        };
         of.iter().map(value).collect()
     }
 
@@ -87,7 +97,11 @@ impl Resources {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_retryable() { Self::unavailable(error) } else { Self::internal(error) }
+        if error.is_retryable() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }
 
@@ -110,7 +124,11 @@ impl From<UnknownKey> for ApiError {
     fn from(UnknownKey { key, known, time }: UnknownKey) -> Self {
         let mut all: Vec<String> = known.iter().map(|key| format!("{key:?}")).collect();
         all.extend(time.map(|granularity| format!("a time partition by {}", granularity.as_str())));
-        let has = if all.is_empty() { "it has none".to_owned() } else { format!("it has {}", all.join(", ")) };
+        let has = if all.is_empty() {
+            "it has none".to_owned()
+        } else {
+            format!("it has {}", all.join(", "))
+        };
         Self::unknown_partition_key(match key.as_str() {
             "time" if time.is_none() => format!("The artifact has no time partition to filter by: {has}."),
             key => format!("The artifact has no partition key {key:?}: {has}."),
@@ -130,7 +148,13 @@ pub fn rejection_code(code: RejectionCode) -> ErrorCode {
 }
 
 impl From<Rejection> for ApiError {
-    fn from(Rejection { code, message, argument }: Rejection) -> Self {
+    fn from(
+        Rejection {
+            code,
+            message,
+            argument,
+        }: Rejection,
+    ) -> Self {
         let error = Self::new(rejection_code(code), message);
         // A record's path begins with its kind, such as `version.partition`; a mutation's argument is called `input`.
         match argument.split_once('.') {

@@ -20,7 +20,10 @@ pub struct View {
 impl View {
     /// The newest view, when nothing was asked.
     pub const fn newest(revision: i64) -> Self {
-        Self { scope: Scope::at(revision), pinned: false }
+        Self {
+            scope: Scope::at(revision),
+            pinned: false,
+        }
     }
 
     /// This view, or an earlier one that `asOf` asks for. In a view nothing is later than itself, so what is true of the
@@ -31,7 +34,10 @@ impl View {
             Some(AsOf::Revision(Long(revision))) => self.existing(revision)?,
             Some(AsOf::Time(time)) => resources.revision_at(time.0).await?.revision.min(self.scope.revision),
         };
-        Ok(Self { scope: self.scope.as_of(revision), pinned: true })
+        Ok(Self {
+            scope: self.scope.as_of(revision),
+            pinned: true,
+        })
     }
 
     fn existing(self, revision: i64) -> Result<i64, ApiError> {
@@ -39,7 +45,8 @@ impl View {
         if (0..=newest).contains(&revision) {
             return Ok(revision);
         }
-        let message = format!("There is no revision {revision} here: the newest is {newest}, and 0 is the empty store.");
+        let message =
+            format!("There is no revision {revision} here: the newest is {newest}, and 0 is the empty store.");
         Err(ApiError::bad_user_input("asOf.revision", message))
     }
 
@@ -51,7 +58,10 @@ impl View {
                     let message = "The cursor is of a later state than this store has seen: begin again without it.";
                     return Err(ApiError::bad_cursor("after", message));
                 }
-                Ok(Self { scope: self.scope.as_of(revision), ..self })
+                Ok(Self {
+                    scope: self.scope.as_of(revision),
+                    ..self
+                })
             }
             _ => Ok(self),
         }

@@ -102,17 +102,33 @@ fn text(argument: &str, given: Option<&String>) -> Result<(), Invalid> {
 
 /// The filter on partitions in the argument `argument`, checked; none when it asks for nothing.
 pub fn partition(argument: &str, given: Option<PartitionFilter>) -> Result<Option<filter::PartitionFilter>, ApiError> {
-    let filter = given.map(filter::PartitionFilter::from).filter(|filter| !filter.is_empty());
-    filter.as_ref().map_or(Ok(()), filter::PartitionFilter::validate).map_err(|invalid| invalid.within(argument))?;
+    let filter = given
+        .map(filter::PartitionFilter::from)
+        .filter(|filter| !filter.is_empty());
+    filter
+        .as_ref()
+        .map_or(Ok(()), filter::PartitionFilter::validate)
+        .map_err(|invalid| invalid.within(argument))?;
     Ok(filter)
 }
 
 impl ArtifactFilter {
     /// As the store takes it.
     pub fn into_stored(given: Option<Self>) -> Result<StoredArtifactFilter, ApiError> {
-        let Some(given) = given else { return Ok(StoredArtifactFilter::default()) };
-        let texts = [("project", &given.project), ("domain", &given.domain), ("name", &given.name), ("nameContains", &given.name_contains), ("hasPartitionKey", &given.has_partition_key)];
-        texts.into_iter().try_for_each(|(argument, given)| text(argument, given.as_ref())).map_err(in_where)?;
+        let Some(given) = given else {
+            return Ok(StoredArtifactFilter::default());
+        };
+        let texts = [
+            ("project", &given.project),
+            ("domain", &given.domain),
+            ("name", &given.name),
+            ("nameContains", &given.name_contains),
+            ("hasPartitionKey", &given.has_partition_key),
+        ];
+        texts
+            .into_iter()
+            .try_for_each(|(argument, given)| text(argument, given.as_ref()))
+            .map_err(in_where)?;
         Ok(StoredArtifactFilter {
             project: given.project,
             domain: given.domain,
@@ -127,13 +143,32 @@ impl ArtifactFilter {
 
 impl VersionFilter {
     /// As the store takes it, and apart from it the filter on partitions, which each artifact understands in its own way.
-    pub fn into_stored(given: Option<Self>) -> Result<(StoredVersionFilter, Option<filter::PartitionFilter>), ApiError> {
-        let Some(given) = given else { return Ok((StoredVersionFilter::default(), None)) };
-        let texts = [("principal", &given.principal), ("alias", &given.alias), ("type", &given.data_type)];
-        texts.into_iter().try_for_each(|(argument, given)| text(argument, given.as_ref())).map_err(in_where)?;
+    pub fn into_stored(
+        given: Option<Self>,
+    ) -> Result<(StoredVersionFilter, Option<filter::PartitionFilter>), ApiError> {
+        let Some(given) = given else {
+            return Ok((StoredVersionFilter::default(), None));
+        };
+        let texts = [
+            ("principal", &given.principal),
+            ("alias", &given.alias),
+            ("type", &given.data_type),
+        ];
+        texts
+            .into_iter()
+            .try_for_each(|(argument, given)| text(argument, given.as_ref()))
+            .map_err(in_where)?;
         let produced_by = given.produced_by.map(key::ExecutionKey::from);
-        produced_by.as_ref().map_or(Ok(()), key::ExecutionKey::validate).map_err(|e| in_where(e.within("producedBy")))?;
-        let metadata = given.metadata.unwrap_or_default().into_iter().map(MetadataFilter::into_stored).collect::<Result<_, _>>();
+        produced_by
+            .as_ref()
+            .map_or(Ok(()), key::ExecutionKey::validate)
+            .map_err(|e| in_where(e.within("producedBy")))?;
+        let metadata = given
+            .metadata
+            .unwrap_or_default()
+            .into_iter()
+            .map(MetadataFilter::into_stored)
+            .collect::<Result<_, _>>();
         let stored = StoredVersionFilter {
             created_at: range("createdAt", given.created_at).map_err(in_where)?,
             states: given.states.map(|states| states.into_iter().map(Into::into).collect()),
@@ -155,11 +190,22 @@ impl MetadataFilter {
             MaybeUndefined::Null => Some(Value::Null),
             MaybeUndefined::Value(json) => Some(value(&json)?),
         };
-        let is_in = self.is_in.map(|list| list.iter().map(value).collect::<Result<_, _>>()).transpose()?;
+        let is_in = self
+            .is_in
+            .map(|list| list.iter().map(value).collect::<Result<_, _>>())
+            .transpose()?;
         if eq.is_none() && is_in.is_none() && self.exists.is_none() {
-            return Err(Invalid::new("", format!("The filter on {:?} tests nothing: give eq, in or exists.", self.key)));
+            return Err(Invalid::new(
+                "",
+                format!("The filter on {:?} tests nothing: give eq, in or exists.", self.key),
+            ));
         }
-        Ok(StoredMetadataFilter { key: self.key, eq, is_in, exists: self.exists })
+        Ok(StoredMetadataFilter {
+            key: self.key,
+            eq,
+            is_in,
+            exists: self.exists,
+        })
     }
 }
 
@@ -170,9 +216,19 @@ fn value(Json(text): &Json) -> Result<Value, Invalid> {
 impl ExecutionFilter {
     /// As the store takes it.
     pub fn into_stored(given: Option<Self>) -> Result<StoredExecutionFilter, ApiError> {
-        let Some(given) = given else { return Ok(StoredExecutionFilter::default()) };
-        let texts = [("project", &given.project), ("domain", &given.domain), ("entity", &given.entity), ("principal", &given.principal)];
-        texts.into_iter().try_for_each(|(argument, given)| text(argument, given.as_ref())).map_err(in_where)?;
+        let Some(given) = given else {
+            return Ok(StoredExecutionFilter::default());
+        };
+        let texts = [
+            ("project", &given.project),
+            ("domain", &given.domain),
+            ("entity", &given.entity),
+            ("principal", &given.principal),
+        ];
+        texts
+            .into_iter()
+            .try_for_each(|(argument, given)| text(argument, given.as_ref()))
+            .map_err(in_where)?;
         Ok(StoredExecutionFilter {
             project: given.project,
             domain: given.domain,

@@ -58,6 +58,9 @@ pub struct DateTimeRange {
 
 impl From<DateTimeRange> for filter::DateTimeRange {
     fn from(range: DateTimeRange) -> Self {
-        Self { from: range.from.map(|t| t.0), to: range.to.map(|t| t.0) }
+        Self {
+            from: range.from.map(|t| t.0),
+            to: range.to.map(|t| t.0),
+        }
     }
 }

@@ -50,7 +50,10 @@ pub fn artifact_cursors(order: StoredArtifactOrder) -> Order {
         StoredArtifactField::CreatedAt => tag(order.direction, "artifacts:created", "artifacts:-created"),
         StoredArtifactField::UpdatedAt => tag(order.direction, "artifacts:updated", "artifacts:-updated"),
     };
-    Order { tag, shape: order.field.shape() }
+    Order {
+        tag,
+        shape: order.field.shape(),
+    }
 }
 
 /// How cursors of a list of versions are made.
@@ -60,7 +63,10 @@ pub fn version_cursors(order: StoredVersionOrder) -> Order {
         StoredVersionField::TimePartition => tag(order.direction, "versions:window", "versions:-window"),
         StoredVersionField::Version => tag(order.direction, "versions:version", "versions:-version"),
     };
-    Order { tag, shape: order.field.shape() }
+    Order {
+        tag,
+        shape: order.field.shape(),
+    }
 }
 
 /// How cursors of a list of executions are made.
@@ -69,7 +75,10 @@ pub fn execution_cursors(order: StoredExecutionOrder) -> Order {
         StoredExecutionField::StartedAt => tag(order.direction, "executions:started", "executions:-started"),
         StoredExecutionField::RecordedAt => tag(order.direction, "executions:recorded", "executions:-recorded"),
     };
-    Order { tag, shape: order.field.shape() }
+    Order {
+        tag,
+        shape: order.field.shape(),
+    }
 }
 
 impl From<OrderDirection> for StoredDirection {
@@ -88,7 +97,10 @@ impl From<ArtifactOrder> for StoredArtifactOrder {
             ArtifactOrderField::CreatedAt => StoredArtifactField::CreatedAt,
             ArtifactOrderField::UpdatedAt => StoredArtifactField::UpdatedAt,
         };
-        Self { field, direction: order.direction.into() }
+        Self {
+            field,
+            direction: order.direction.into(),
+        }
     }
 }
 
@@ -99,7 +111,10 @@ impl From<VersionOrder> for StoredVersionOrder {
             VersionOrderField::TimePartition => StoredVersionField::TimePartition,
             VersionOrderField::Version => StoredVersionField::Version,
         };
-        Self { field, direction: order.direction.into() }
+        Self {
+            field,
+            direction: order.direction.into(),
+        }
     }
 }
 
@@ -109,6 +124,9 @@ impl From<ExecutionOrder> for StoredExecutionOrder {
             ExecutionOrderField::StartedAt => StoredExecutionField::StartedAt,
             ExecutionOrderField::RecordedAt => StoredExecutionField::RecordedAt,
         };
-        Self { field, direction: order.direction.into() }
+        Self {
+            field,
+            direction: order.direction.into(),
+        }
     }
 }

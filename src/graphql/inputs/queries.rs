@@ -95,7 +95,12 @@ impl From<VersionQuery> for filter::VersionQuery {
     fn from(query: VersionQuery) -> Self {
         match query {
             VersionQuery::Uri(uri) => Self::Uri(uri),
-            VersionQuery::Key(VersionKeyQuery { artifact, version, alias, partition }) => Self::Key(filter::VersionKeyQuery {
+            VersionQuery::Key(VersionKeyQuery {
+                artifact,
+                version,
+                alias,
+                partition,
+            }) => Self::Key(filter::VersionKeyQuery {
                 artifact: artifact.into(),
                 version,
                 alias,
@@ -116,8 +121,22 @@ impl From<PartitionFilter> for filter::PartitionFilter {
 }
 
 impl From<PartitionValueFilter> for filter::ValueFilter {
-    fn from(PartitionValueFilter { key, eq, is_in, not_in, starts_with }: PartitionValueFilter) -> Self {
-        Self { key, eq, is_in, not_in, starts_with }
+    fn from(
+        PartitionValueFilter {
+            key,
+            eq,
+            is_in,
+            not_in,
+            starts_with,
+        }: PartitionValueFilter,
+    ) -> Self {
+        Self {
+            key,
+            eq,
+            is_in,
+            not_in,
+            starts_with,
+        }
     }
 }
 

@@ -194,18 +194,28 @@ impl TryFrom<RecordInput> for record::Record {
     fn try_from(input: RecordInput) -> Result<Self, Invalid> {
         Ok(match input {
             RecordInput::Artifact(artifact) => Self::Artifact(artifact.into()),
-            RecordInput::Version(version) => Self::Version(version.try_into().map_err(|e: Invalid| e.within("version"))?),
-            RecordInput::Execution(execution) => Self::Execution(execution.try_into().map_err(|e: Invalid| e.within("execution"))?),
-            RecordInput::Alias(AliasRecordInput { artifact, version, alias, overwrite }) => Self::Alias(record::SetAlias {
+            RecordInput::Version(version) => {
+                Self::Version(version.try_into().map_err(|e: Invalid| e.within("version"))?)
+            }
+            RecordInput::Execution(execution) => {
+                Self::Execution(execution.try_into().map_err(|e: Invalid| e.within("execution"))?)
+            }
+            RecordInput::Alias(AliasRecordInput {
+                artifact,
+                version,
+                alias,
+                overwrite,
+            }) => Self::Alias(record::SetAlias {
                 artifact: artifact.into(),
                 version,
                 alias,
                 overwrite: overwrite.unwrap_or_default(),
             }),
             RecordInput::AliasRemoval(removal) => Self::AliasRemoval(removal.into()),
-            RecordInput::Deletion(DeletionRecordInput { artifact, version }) => {
-                Self::Deletion(record::DeleteVersion { artifact: artifact.into(), version })
-            }
+            RecordInput::Deletion(DeletionRecordInput { artifact, version }) => Self::Deletion(record::DeleteVersion {
+                artifact: artifact.into(),
+                version,
+            }),
         })
     }
 }
@@ -223,7 +233,10 @@ impl From<DeclareArtifactInput> for record::DeclareArtifact {
 
 impl From<RemoveAliasInput> for record::RemoveAlias {
     fn from(RemoveAliasInput { artifact, alias }: RemoveAliasInput) -> Self {
-        Self { artifact: artifact.into(), alias }
+        Self {
+            artifact: artifact.into(),
+            alias,
+        }
     }
 }
 
@@ -251,8 +264,14 @@ impl TryFrom<RecordExecutionInput> for record::RecordExecution {
     type Error = Invalid;
 
     fn try_from(input: RecordExecutionInput) -> Result<Self, Invalid> {
-        let consumed = |ExecutionInputInput { name, version }| record::ExecutionInput { name, version: version.into() };
-        let outputs = input.outputs.map(|list| list.into_iter().enumerate().map(output).collect()).transpose()?;
+        let consumed = |ExecutionInputInput { name, version }| record::ExecutionInput {
+            name,
+            version: version.into(),
+        };
+        let outputs = input
+            .outputs
+            .map(|list| list.into_iter().enumerate().map(output).collect())
+            .transpose()?;
         Ok(Self {
             key: input.key.into(),
             kind: input.kind.map(Into::into),
@@ -273,14 +292,22 @@ impl TryFrom<RecordExecutionInput> for record::RecordExecution {
     }
 }
 
-fn output((index, ExecutionOutputInput { name, version }): (usize, ExecutionOutputInput)) -> Result<record::ExecutionOutput, Invalid> {
+fn output(
+    (index, ExecutionOutputInput { name, version }): (usize, ExecutionOutputInput),
+) -> Result<record::ExecutionOutput, Invalid> {
     let within = |e: Invalid| e.within(&format!("outputs.{index}.version"));
-    Ok(record::ExecutionOutput { name, version: version.try_into().map_err(within)? })
+    Ok(record::ExecutionOutput {
+        name,
+        version: version.try_into().map_err(within)?,
+    })
 }
 
 fn object(Json(text): Json) -> Result<Map<String, Value>, Invalid> {
     match serde_json::from_str(&text) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Invalid::new("metadata", "metadata is no JSON object: write names and values in braces, such as {\"rows\": 1204}.")),
+        _ => Err(Invalid::new(
+            "metadata",
+            "metadata is no JSON object: write names and values in braces, such as {\"rows\": 1204}.",
+        )),
     }
 }

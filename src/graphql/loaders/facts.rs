@@ -156,7 +156,11 @@ impl Batch for Content {
     type Value = Option<Arc<VersionContent>>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[VersionId]) -> Result<Vec<Self::Value>, StoreError> {
-        let parts = Parts { text: *self == Self::Text, metadata: *self == Self::Metadata, card: *self == Self::Card };
+        let parts = Parts {
+            text: *self == Self::Text,
+            metadata: *self == Self::Metadata,
+            card: *self == Self::Card,
+        };
         let rows = version::version_content(db, scope, of, parts).await?;
         Ok(in_order(of, rows.into_iter().map(|row| (row.id, Arc::new(row)))))
     }
@@ -233,6 +237,9 @@ impl Batch for ExecutionMetadata {
     async fn run(&self, db: &Session, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<Self::Value>, StoreError> {
         let rows = execution::execution_metadata(db, scope, of).await?;
         let rows = in_order(of, rows);
-        Ok(rows.into_iter().map(|metadata| metadata.flatten().map(Into::into)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|metadata| metadata.flatten().map(Into::into))
+            .collect())
     }
 }

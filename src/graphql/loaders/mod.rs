@@ -24,7 +24,12 @@ pub trait Batch: Clone + Eq + Hash + Send + Sync + 'static {
     type Value: Clone + Send + Sync + 'static;
 
     /// Answers for all of them, one value each, in their order.
-    fn run(&self, db: &Session, scope: &Scope, of: &[Self::Of]) -> impl Future<Output = Result<Vec<Self::Value>, StoreError>> + Send;
+    fn run(
+        &self,
+        db: &Session,
+        scope: &Scope,
+        of: &[Self::Of],
+    ) -> impl Future<Output = Result<Vec<Self::Value>, StoreError>> + Send;
 }
 
 /// What one resolver wants.
@@ -54,9 +59,22 @@ impl<B: Batch> Loader<Key<B>> for Loaders {
         for ((batch, scope), of) in groups {
             let values = batch.run(&self.0, &scope, &of).await?;
             if values.len() != of.len() {
-                return Err(StoreError::Inconsistent(format!("{} answers for {} questions", values.len(), of.len())));
+                return Err(StoreError::Inconsistent(format!(
+                    "{} answers for {} questions",
+                    values.len(),
+                    of.len()
+                )));
             }
-            answers.extend(of.into_iter().zip(values).map(|(of, value)| (Key { batch: batch.clone(), scope, of }, value)));
+            answers.extend(of.into_iter().zip(values).map(|(of, value)| {
+                (
+                    Key {
+                        batch: batch.clone(),
+                        scope,
+                        of,
+                    },
+                    value,
+                )
+            }));
         }
         Ok(answers)
     }

@@ -21,8 +21,16 @@ use crate::store::{Scope, Session, StoreError};
 pub type Rows<T> = Arc<Slice<Arc<T>>>;
 
 fn shared<T>(slice: Slice<T>) -> Rows<T> {
-    let Slice { rows, has_next, has_previous } = slice;
-    Arc::new(Slice { rows: rows.into_iter().map(Arc::new).collect(), has_next, has_previous })
+    let Slice {
+        rows,
+        has_next,
+        has_previous,
+    } = slice;
+    Arc::new(Slice {
+        rows: rows.into_iter().map(Arc::new).collect(),
+        has_next,
+        has_previous,
+    })
 }
 
 fn each_shared<T>(slices: Vec<Slice<T>>) -> Vec<Rows<T>> {
@@ -62,7 +70,10 @@ impl Batch for ArtifactCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<i64>, StoreError> {
-        Ok(vec![artifact_list::artifact_count(db, scope, &self.filter).await?; of.len()])
+        Ok(vec![
+            artifact_list::artifact_count(db, scope, &self.filter).await?;
+            of.len()
+        ])
     }
 }
 
@@ -78,7 +89,9 @@ impl Batch for DomainPage {
     type Value = Rows<ArtifactRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Self::Of]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(artifact_list::artifact_list_by_domains(db, scope, of, &self.page).await?))
+        Ok(each_shared(
+            artifact_list::artifact_list_by_domains(db, scope, of, &self.page).await?,
+        ))
     }
 }
 
@@ -111,7 +124,9 @@ impl Batch for VersionPage {
     type Value = Rows<VersionRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[VersionsOf]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(version_list::version_list(db, scope, of, &self.filter, self.order, &self.page).await?))
+        Ok(each_shared(
+            version_list::version_list(db, scope, of, &self.filter, self.order, &self.page).await?,
+        ))
     }
 }
 
@@ -174,7 +189,9 @@ impl Batch for ValuePage {
     type Value = Rows<ValueRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ValuesOf]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(partition_value::partition_values(db, scope, of, &self.key, &self.page).await?))
+        Ok(each_shared(
+            partition_value::partition_values(db, scope, of, &self.key, &self.page).await?,
+        ))
     }
 }
 
@@ -244,7 +261,10 @@ impl Batch for ExecutionCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<i64>, StoreError> {
-        Ok(vec![execution::execution_count(db, scope, &self.filter).await?; of.len()])
+        Ok(vec![
+            execution::execution_count(db, scope, &self.filter).await?;
+            of.len()
+        ])
     }
 }
 
@@ -260,7 +280,9 @@ impl Batch for ChildPage {
     type Value = Rows<ExecutionRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(execution::execution_list_by_parents(db, scope, of, &self.page).await?))
+        Ok(each_shared(
+            execution::execution_list_by_parents(db, scope, of, &self.page).await?,
+        ))
     }
 }
 
@@ -291,7 +313,9 @@ impl Batch for ExecutionEdgePage {
     type Value = Rows<EdgeRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(edge::edge_list_by_executions(db, scope, of, self.role, &self.page).await?))
+        Ok(each_shared(
+            edge::edge_list_by_executions(db, scope, of, self.role, &self.page).await?,
+        ))
     }
 }
 
@@ -323,7 +347,9 @@ impl Batch for ConsumerPage {
     type Value = Rows<EdgeRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[VersionId]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(edge::edge_list_by_versions(db, scope, of, Role::Input, &self.page).await?))
+        Ok(each_shared(
+            edge::edge_list_by_versions(db, scope, of, Role::Input, &self.page).await?,
+        ))
     }
 }
 

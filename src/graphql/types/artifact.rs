@@ -9,6 +9,7 @@ use super::edges::{NodeEdge, ValueEdge, connect};
 use super::partition::Partition;
 use super::version::Version;
 use super::window::TimeBucket;
+use crate::domain::filter::PartitionFilter as DomainFilter;
 use crate::domain::uri;
 use crate::graphql::connection::{Connection, Opened, Order, PageArgs, Read, int, page_cost, read};
 use crate::graphql::enums::Granularity;
@@ -18,18 +19,21 @@ use crate::graphql::inputs::orders::{VersionOrder, version_cursors};
 use crate::graphql::inputs::queries::{AsOf, PartitionFilter};
 use crate::graphql::loaders::facts::{ArtifactUpdatedAt, ArtifactVersionCount, LatestOfArtifact};
 use crate::graphql::loaders::nodes::ArtifactById;
-use crate::graphql::loaders::pages::{Buckets, PartitionCount, PartitionPage, ValueCount, ValuePage, VersionCount, VersionPage};
+use crate::graphql::loaders::pages::{
+    Buckets, PartitionCount, PartitionPage, ValueCount, ValuePage, VersionCount, VersionPage,
+};
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
-use crate::domain::filter::PartitionFilter as DomainFilter;
 use crate::store::artifact::ArtifactRow;
 use crate::store::partition::{PARTITION_SHAPE, PartitionRow, PartitionsOf};
 use crate::store::partition_filter::PartitionTest;
 use crate::store::partition_value::{BucketRow, BucketsOf, VALUE_SHAPE, ValueRow, ValuesOf};
 use crate::store::version_latest::LatestOf;
-use crate::store::version_list::{VersionFilter as StoredVersionFilter, VersionOrder as StoredVersionOrder, VersionsOf};
+use crate::store::version_list::{
+    VersionFilter as StoredVersionFilter, VersionOrder as StoredVersionOrder, VersionsOf,
+};
 
 /// An artifact, as it is seen in a view.
 #[derive(Clone)]
@@ -40,8 +44,14 @@ pub struct Artifact {
     pub view: View,
 }
 
-const PARTITIONS: Order = Order { tag: "partitions", shape: PARTITION_SHAPE };
-const VALUES: Order = Order { tag: "values", shape: VALUE_SHAPE };
+const PARTITIONS: Order = Order {
+    tag: "partitions",
+    shape: PARTITION_SHAPE,
+};
+const VALUES: Order = Order {
+    tag: "values",
+    shape: VALUE_SHAPE,
+};
 
 /// What a time bucket is estimated at: an artifact has many.
 const BUCKETS_ESTIMATE: usize = 50;
@@ -55,8 +65,17 @@ pub async fn versions(
     order: StoredVersionOrder,
 ) -> Result<Connection<NodeEdge<Version>>, ApiError> {
     let filter = Arc::new(filter);
-    let reads = (VersionPage { filter: Arc::clone(&filter), order, page: list.page.clone() }, VersionCount { filter });
-    Ok(connect(read(ctx, list, reads, of, move |row| row.key(order.field)).await?))
+    let reads = (
+        VersionPage {
+            filter: Arc::clone(&filter),
+            order,
+            page: list.page.clone(),
+        },
+        VersionCount { filter },
+    );
+    Ok(connect(
+        read(ctx, list, reads, of, move |row| row.key(order.field)).await?,
+    ))
 }
 
 impl Artifact {
@@ -75,18 +94,41 @@ impl Artifact {
     }
 
     /// A filter on partitions, as this artifact understands it in a view. None when the artifact is not there.
-    async fn understand(&self, resources: &Resources, view: View, filter: Option<DomainFilter>) -> Result<Option<Option<PartitionTest>>, ApiError> {
+    async fn understand(
+        &self,
+        resources: &Resources,
+        view: View,
+        filter: Option<DomainFilter>,
+    ) -> Result<Option<Option<PartitionTest>>, ApiError> {
         let Some(filter) = filter else { return Ok(Some(None)) };
-        let Some(artifact) = self.seen_in(resources, view).await? else { return Ok(None) };
+        let Some(artifact) = self.seen_in(resources, view).await? else {
+            return Ok(None);
+        };
         Ok(Some(Some(PartitionTest::compile(&artifact.row, &filter)?)))
     }
 
-    async fn find_latest(&self, ctx: &Context<'_>, filter: Option<PartitionFilter>, as_of: Option<AsOf>) -> Result<Option<Version>, ApiError> {
+    async fn find_latest(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<PartitionFilter>,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Version>, ApiError> {
         let resources = Resources::of(ctx)?;
         let filter = partition("where", filter)?;
         let view = self.view.as_of(resources, as_of).await?;
-        let Some(test) = self.understand(resources, view, filter).await? else { return Ok(None) };
-        let row = resources.load(LatestOfArtifact, view.scope, LatestOf { artifact: self.row.id, partition: test }).await?;
+        let Some(test) = self.understand(resources, view, filter).await? else {
+            return Ok(None);
+        };
+        let row = resources
+            .load(
+                LatestOfArtifact,
+                view.scope,
+                LatestOf {
+                    artifact: self.row.id,
+                    partition: test,
+                },
+            )
+            .await?;
         Ok(row.map(|row| Version { row, view }))
     }
 }
@@ -146,13 +188,17 @@ impl Artifact {
         if let Some(time) = self.row.updated_at {
             return Ok(DateTime(time));
         }
-        let time = Resources::of(ctx)?.load(ArtifactUpdatedAt, self.view.scope, self.row.id).await?;
+        let time = Resources::of(ctx)?
+            .load(ArtifactUpdatedAt, self.view.scope, self.row.id)
+            .await?;
         Ok(DateTime(time.unwrap_or(self.row.created_at)))
     }
 
     /// How many versions it has, in whatever state.
     async fn version_count(&self, ctx: &Context<'_>) -> Result<i32, ApiError> {
-        Ok(int(Resources::of(ctx)?.load(ArtifactVersionCount, self.view.scope, self.row.id).await?))
+        Ok(int(Resources::of(ctx)?
+            .load(ArtifactVersionCount, self.view.scope, self.row.id)
+            .await?))
     }
 
     /// Its most recent version: the AVAILABLE one with the greatest `createdAt`, and of several such the one recorded last. Null
@@ -160,8 +206,13 @@ impl Artifact {
     async fn latest(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "where", desc = "Only in partitions like this, such as `{values: [{key: \"region\", eq: \"EU\"}], time: {at: \"2026-11-22\"}}`.")] filter: Option<PartitionFilter>,
-        #[graphql(desc = "In this past state of the store; null: in the one that the artifact is seen in.")] as_of: Option<AsOf>,
+        #[graphql(
+            name = "where",
+            desc = "Only in partitions like this, such as `{values: [{key: \"region\", eq: \"EU\"}], time: {at: \"2026-11-22\"}}`."
+        )]
+        filter: Option<PartitionFilter>,
+        #[graphql(desc = "In this past state of the store; null: in the one that the artifact is seen in.")]
+        as_of: Option<AsOf>,
     ) -> Option<Result<Version, ApiError>> {
         self.find_latest(ctx, filter, as_of).await.transpose()
     }
@@ -173,7 +224,10 @@ impl Artifact {
         ctx: &Context<'_>,
         #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<VersionFilter>,
         #[graphql(desc = "Their order; null: CREATED_AT DESC.")] order_by: Option<VersionOrder>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -181,11 +235,28 @@ impl Artifact {
         let resources = Resources::of(ctx)?;
         let (filter, partition) = VersionFilter::into_stored(filter)?;
         let order = order_by.map_or_else(StoredVersionOrder::default, Into::into);
-        let list = PageArgs { first, after, last, before }.open(resources, self.view, version_cursors(order)).await?;
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(resources, self.view, version_cursors(order))
+        .await?;
         let Some(test) = self.understand(resources, list.view, partition).await? else {
             return Ok(connect(Read::nothing(list.view)));
         };
-        versions(ctx, list, VersionsOf::Artifact { id: self.row.id, partition: test }, filter, order).await
+        versions(
+            ctx,
+            list,
+            VersionsOf::Artifact {
+                id: self.row.id,
+                partition: test,
+            },
+            filter,
+            order,
+        )
+        .await
     }
 
     /// Its partitions, newest window first, then the one recorded last.
@@ -194,19 +265,37 @@ impl Artifact {
         &self,
         ctx: &Context<'_>,
         #[graphql(name = "where", desc = "Only those like this.")] filter: Option<PartitionFilter>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<NodeEdge<Partition>>, ApiError> {
         let resources = Resources::of(ctx)?;
         let filter = partition("where", filter)?;
-        let list = PageArgs { first, after, last, before }.open(resources, self.view, PARTITIONS).await?;
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(resources, self.view, PARTITIONS)
+        .await?;
         let Some(test) = self.understand(resources, list.view, filter).await? else {
             return Ok(connect(Read::nothing(list.view)));
         };
-        let of = PartitionsOf { artifact: self.row.id, filter: test };
-        let reads = (PartitionPage { page: list.page.clone() }, PartitionCount);
+        let of = PartitionsOf {
+            artifact: self.row.id,
+            filter: test,
+        };
+        let reads = (
+            PartitionPage {
+                page: list.page.clone(),
+            },
+            PartitionCount,
+        );
         Ok(connect(read(ctx, list, reads, of, PartitionRow::key).await?))
     }
 
@@ -215,22 +304,42 @@ impl Artifact {
     async fn partition_values(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key, such as `region`; one that the artifact does not have is UNKNOWN_PARTITION_KEY.")] key: String,
+        #[graphql(desc = "The key, such as `region`; one that the artifact does not have is UNKNOWN_PARTITION_KEY.")]
+        key: String,
         #[graphql(name = "where", desc = "Only of partitions like this.")] filter: Option<PartitionFilter>,
         #[graphql(desc = "The first so many; null: 50, unless configured otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
     ) -> Result<Connection<ValueEdge>, ApiError> {
         let resources = Resources::of(ctx)?;
         let filter = partition("where", filter)?;
-        let list = PageArgs { first, after, ..PageArgs::default() }.open(resources, self.view, VALUES).await?;
+        let list = PageArgs {
+            first,
+            after,
+            ..PageArgs::default()
+        }
+        .open(resources, self.view, VALUES)
+        .await?;
         let Some(artifact) = self.seen_in(resources, list.view).await? else {
             return Ok(Read::nothing(list.view).connect(|item| ValueEdge::new(item, &key)));
         };
         PartitionTest::known(&artifact.row, &key)?;
-        let test = filter.map(|filter| PartitionTest::compile(&artifact.row, &filter)).transpose()?;
-        let of = ValuesOf { artifact: self.row.id, partition: test };
-        let reads = (ValuePage { key: key.clone(), page: list.page.clone() }, ValueCount { key: key.clone() });
-        Ok(read(ctx, list, reads, of, ValueRow::key).await?.connect(|item| ValueEdge::new(item, &key)))
+        let test = filter
+            .map(|filter| PartitionTest::compile(&artifact.row, &filter))
+            .transpose()?;
+        let of = ValuesOf {
+            artifact: self.row.id,
+            partition: test,
+        };
+        let reads = (
+            ValuePage {
+                key: key.clone(),
+                page: list.page.clone(),
+            },
+            ValueCount { key: key.clone() },
+        );
+        Ok(read(ctx, list, reads, of, ValueRow::key)
+            .await?
+            .connect(|item| ValueEdge::new(item, &key)))
     }
 
     /// The windows of time in which it has versions, newest first, with what is in each. Empty without a time partition.
@@ -238,14 +347,36 @@ impl Artifact {
     async fn time_buckets(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The size of the windows: `MONTH` rolls daily partitions up by month. A finer one than the artifact's means the artifact's.")] granularity: Granularity,
+        #[graphql(
+            desc = "The size of the windows: `MONTH` rolls daily partitions up by month. A finer one than the artifact's means the artifact's."
+        )]
+        granularity: Granularity,
         #[graphql(name = "where", desc = "Only of partitions like this.")] filter: Option<PartitionFilter>,
     ) -> Result<Vec<TimeBucket>, ApiError> {
         let resources = Resources::of(ctx)?;
         let filter = partition("where", filter)?;
-        let Some(test) = self.understand(resources, self.view, filter).await? else { return Ok(Vec::new()) };
-        let of = BucketsOf { artifact: self.row.id, partition: test };
-        let rows = resources.load(Buckets { granularity: granularity.into() }, self.view.scope, of).await?;
-        Ok(rows.iter().map(|row: &BucketRow| TimeBucket { row: row.clone(), view: self.view }).collect())
+        let Some(test) = self.understand(resources, self.view, filter).await? else {
+            return Ok(Vec::new());
+        };
+        let of = BucketsOf {
+            artifact: self.row.id,
+            partition: test,
+        };
+        let rows = resources
+            .load(
+                Buckets {
+                    granularity: granularity.into(),
+                },
+                self.view.scope,
+                of,
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row: &BucketRow| TimeBucket {
+                row: row.clone(),
+                view: self.view,
+            })
+            .collect())
     }
 }

@@ -99,7 +99,10 @@ impl<N: Listed> Edge for NodeEdge<N> {
 /// The connection of nodes that were read.
 pub fn connect<N: Listed>(read: Read<N::Row>) -> Connection<NodeEdge<N>> {
     let view = read.view;
-    read.connect(|item| NodeEdge { node: N::of_row(std::sync::Arc::clone(&item.row), view), item })
+    read.connect(|item| NodeEdge {
+        node: N::of_row(std::sync::Arc::clone(&item.row), view),
+        item,
+    })
 }
 
 /// A role in which a version and an execution stand to each other, seen from one of them.
@@ -200,7 +203,12 @@ impl<L: Link> Edge for LinkEdge<L> {
 pub fn link<L: Link>(read: Read<EdgeRow>, ends: Option<Vec<L::Node>>) -> Connection<LinkEdge<L>> {
     let view = read.view;
     let mut ends = ends.map(Vec::into_iter);
-    read.connect(|item| LinkEdge { item, view, node: ends.as_mut().and_then(Iterator::next), link: PhantomData })
+    read.connect(|item| LinkEdge {
+        item,
+        view,
+        node: ends.as_mut().and_then(Iterator::next),
+        link: PhantomData,
+    })
 }
 
 /// A distinct value of a partition key.
@@ -212,7 +220,10 @@ pub struct ValueEdge {
 impl ValueEdge {
     /// The edge of a value of `key`.
     pub fn new(item: Item<ValueRow>, key: &str) -> Self {
-        let node = super::partition::PartitionValue { key: key.to_owned(), value: item.row.value.clone() };
+        let node = super::partition::PartitionValue {
+            key: key.to_owned(),
+            value: item.row.value.clone(),
+        };
         Self { item, node }
     }
 }

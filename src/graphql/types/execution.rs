@@ -29,8 +29,14 @@ pub struct Execution {
     pub view: View,
 }
 
-const INPUTS: Order = Order { tag: "inputs", shape: EXECUTION_EDGE_SHAPE };
-const OUTPUTS: Order = Order { tag: "outputs", shape: EXECUTION_EDGE_SHAPE };
+const INPUTS: Order = Order {
+    tag: "inputs",
+    shape: EXECUTION_EDGE_SHAPE,
+};
+const OUTPUTS: Order = Order {
+    tag: "outputs",
+    shape: EXECUTION_EDGE_SHAPE,
+};
 
 impl Execution {
     /// The execution with an id, if it is there in a view.
@@ -45,13 +51,25 @@ impl Execution {
     }
 
     /// A page of its inputs or outputs.
-    async fn edges<L>(&self, ctx: &Context<'_>, role: Role, order: Order, args: PageArgs) -> Result<Connection<LinkEdge<L>>, ApiError>
+    async fn edges<L>(
+        &self,
+        ctx: &Context<'_>,
+        role: Role,
+        order: Order,
+        args: PageArgs,
+    ) -> Result<Connection<LinkEdge<L>>, ApiError>
     where
         L: Link<Node = Version>,
     {
         let resources = Resources::of(ctx)?;
         let list = args.open(resources, self.view, order).await?;
-        let reads = (ExecutionEdgePage { role, page: list.page.clone() }, ExecutionEdgeCount { role });
+        let reads = (
+            ExecutionEdgePage {
+                role,
+                page: list.page.clone(),
+            },
+            ExecutionEdgeCount { role },
+        );
         let page = read(ctx, list, reads, self.row.id, EdgeRow::key_of_execution).await?;
         let ends = if page.wants_nodes {
             let ids = page.items.iter().map(|item| item.row.version_id).collect();
@@ -144,8 +162,12 @@ impl Execution {
 
     /// Facts about it: a JSON object, `{}` when there are none.
     async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
-        let text = Resources::of(ctx)?.load(ExecutionMetadata, self.view.scope, self.row.id).await?;
-        Ok(Json(text.map_or_else(|| "{}".to_owned(), |text| text.as_ref().to_owned())))
+        let text = Resources::of(ctx)?
+            .load(ExecutionMetadata, self.view.scope, self.row.id)
+            .await?;
+        Ok(Json(
+            text.map_or_else(|| "{}".to_owned(), |text| text.as_ref().to_owned()),
+        ))
     }
 
     /// The execution that it is part of; null when it stands alone.
@@ -158,15 +180,36 @@ impl Execution {
     async fn children(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<NodeEdge<Execution>>, ApiError> {
-        let order = Order { tag: "children", shape: ExecutionOrderField::RecordedAt.shape() };
-        let list = PageArgs { first, after, last, before }.open(Resources::of(ctx)?, self.view, order).await?;
-        let reads = (ChildPage { page: list.page.clone() }, ChildCount);
-        let page = read(ctx, list, reads, self.row.id, |row| row.key(ExecutionOrderField::RecordedAt)).await?;
+        let order = Order {
+            tag: "children",
+            shape: ExecutionOrderField::RecordedAt.shape(),
+        };
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(Resources::of(ctx)?, self.view, order)
+        .await?;
+        let reads = (
+            ChildPage {
+                page: list.page.clone(),
+            },
+            ChildCount,
+        );
+        let page = read(ctx, list, reads, self.row.id, |row| {
+            row.key(ExecutionOrderField::RecordedAt)
+        })
+        .await?;
         Ok(connect(page))
     }
 
@@ -175,12 +218,26 @@ impl Execution {
     async fn inputs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<LinkEdge<Inputs>>, ApiError> {
-        self.edges(ctx, Role::Input, INPUTS, PageArgs { first, after, last, before }).await
+        self.edges(
+            ctx,
+            Role::Input,
+            INPUTS,
+            PageArgs {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// The versions that it gave out, by its names for them.
@@ -188,11 +245,25 @@ impl Execution {
     async fn outputs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<LinkEdge<Outputs>>, ApiError> {
-        self.edges(ctx, Role::Output, OUTPUTS, PageArgs { first, after, last, before }).await
+        self.edges(
+            ctx,
+            Role::Output,
+            OUTPUTS,
+            PageArgs {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }

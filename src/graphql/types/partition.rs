@@ -78,12 +78,21 @@ impl Partition {
     /// Its values, in the order in which the artifact declared its keys.
     async fn values(&self, ctx: &Context<'_>) -> Result<Vec<PartitionValue>, ApiError> {
         let values = &self.row.values;
-        let pair = |(key, value): (&String, &String)| PartitionValue { key: key.clone(), value: value.clone() };
+        let pair = |(key, value): (&String, &String)| PartitionValue {
+            key: key.clone(),
+            value: value.clone(),
+        };
         if values.len() <= 1 {
             return Ok(values.iter().map(pair).collect());
         }
         let artifact = self.its_artifact(ctx).await?;
-        Ok(artifact.row.keys.iter().filter_map(|key| values.get_key_value(key)).map(pair).collect())
+        Ok(artifact
+            .row
+            .keys
+            .iter()
+            .filter_map(|key| values.get_key_value(key))
+            .map(pair)
+            .collect())
     }
 
     /// Its value of one key; null when it has none.
@@ -98,7 +107,9 @@ impl Partition {
 
     /// How many versions it has, in whatever state.
     async fn version_count(&self, ctx: &Context<'_>) -> Result<i32, ApiError> {
-        Ok(int(Resources::of(ctx)?.load(PartitionVersionCount, self.view.scope, self.row.id).await?))
+        Ok(int(Resources::of(ctx)?
+            .load(PartitionVersionCount, self.view.scope, self.row.id)
+            .await?))
     }
 
     /// Its most recent version: the AVAILABLE one with the greatest `createdAt`, and of several such the one recorded last. Null
@@ -106,7 +117,8 @@ impl Partition {
     async fn latest(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "In this past state of the store; null: in the one that the partition is seen in.")] as_of: Option<AsOf>,
+        #[graphql(desc = "In this past state of the store; null: in the one that the partition is seen in.")]
+        as_of: Option<AsOf>,
     ) -> Option<Result<Version, ApiError>> {
         self.find_latest(ctx, as_of).await.transpose()
     }
@@ -118,7 +130,10 @@ impl Partition {
         ctx: &Context<'_>,
         #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<VersionFilter>,
         #[graphql(desc = "Their order; null: CREATED_AT DESC.")] order_by: Option<VersionOrder>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -126,10 +141,19 @@ impl Partition {
         let resources = Resources::of(ctx)?;
         let (filter, partition) = VersionFilter::into_stored(filter)?;
         let order = order_by.map_or_else(StoredVersionOrder::default, Into::into);
-        let list = PageArgs { first, after, last, before }.open(resources, self.view, version_cursors(order)).await?;
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(resources, self.view, version_cursors(order))
+        .await?;
         if let Some(partition) = partition {
             let artifact = Artifact::find(resources, list.view, self.row.artifact_id).await?;
-            let test = artifact.map(|artifact| PartitionTest::compile(&artifact.row, &partition)).transpose()?;
+            let test = artifact
+                .map(|artifact| PartitionTest::compile(&artifact.row, &partition))
+                .transpose()?;
             if !test.is_some_and(|test| test.matches(&self.row)) {
                 return Ok(super::edges::connect(Read::nothing(list.view)));
             }

@@ -31,7 +31,11 @@ impl Project {
 
     /// The domains in which it has artifacts, by name.
     async fn domains(&self) -> Vec<Domain> {
-        let domain = |row: &DomainRow| Domain { project: self.row.name.clone(), row: row.clone(), view: self.view };
+        let domain = |row: &DomainRow| Domain {
+            project: self.row.name.clone(),
+            row: row.clone(),
+            view: self.view,
+        };
         self.row.domains.iter().map(domain).collect()
     }
 }
@@ -61,14 +65,32 @@ impl Domain {
     async fn artifacts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<NodeEdge<Artifact>>, ApiError> {
-        let order = artifact_cursors(ArtifactOrder { field: ArtifactOrderField::Name, direction: OrderDirection::Ascending });
-        let list = PageArgs { first, after, last, before }.open(Resources::of(ctx)?, self.view, order).await?;
-        let reads = (DomainPage { page: list.page.clone() }, DomainCount);
+        let order = artifact_cursors(ArtifactOrder {
+            field: ArtifactOrderField::Name,
+            direction: OrderDirection::Ascending,
+        });
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(Resources::of(ctx)?, self.view, order)
+        .await?;
+        let reads = (
+            DomainPage {
+                page: list.page.clone(),
+            },
+            DomainCount,
+        );
         let of = (self.project.clone(), self.row.name.clone());
         let page = read(ctx, list, reads, of, |row| row.key(ArtifactOrderField::Name)).await?;
         Ok(connect(page))

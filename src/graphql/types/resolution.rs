@@ -25,7 +25,10 @@ impl Resolution {
     /// The version chosen, which `version` answers to the same query; null when none matches.
     async fn version(&self) -> Option<Version> {
         let row = self.explanation.version.clone()?;
-        Some(Version { row: Arc::new(row), view: self.view })
+        Some(Version {
+            row: Arc::new(row),
+            view: self.view,
+        })
     }
 
     /// The rule by which it was chosen, or why none matches, in one sentence.
@@ -46,15 +49,27 @@ impl Resolution {
         #[graphql(desc = "At most so many; null: 50, unless configured otherwise.")] first: Option<i32>,
     ) -> Result<Vec<Candidate>, ApiError> {
         let limit = candidate_limit(Resources::of(ctx)?, first)?;
-        let candidate = |row: &CandidateRow| Candidate { row: row.clone(), view: self.view };
-        Ok(self.explanation.candidates.iter().take(limit as usize).map(candidate).collect())
+        let candidate = |row: &CandidateRow| Candidate {
+            row: row.clone(),
+            view: self.view,
+        };
+        Ok(self
+            .explanation
+            .candidates
+            .iter()
+            .take(limit as usize)
+            .map(candidate)
+            .collect())
     }
 }
 
 /// How many candidates are wanted.
 pub fn candidate_limit(resources: &Resources, first: Option<i32>) -> Result<u32, ApiError> {
     let limits = resources.limits();
-    first.map_or_else(|| Ok(u32::try_from(limits.page_default).unwrap_or(u32::MAX)), |first| size("first", first, limits))
+    first.map_or_else(
+        || Ok(u32::try_from(limits.page_default).unwrap_or(u32::MAX)),
+        |first| size("first", first, limits),
+    )
 }
 
 /// A version that came into question.
@@ -68,7 +83,10 @@ pub struct Candidate {
 impl Candidate {
     /// The version.
     async fn version(&self) -> Version {
-        Version { row: Arc::new(self.row.version.clone()), view: self.view }
+        Version {
+            row: Arc::new(self.row.version.clone()),
+            view: self.view,
+        }
     }
 
     /// Whether it was chosen; one at most is.

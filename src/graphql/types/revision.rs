@@ -29,7 +29,11 @@ impl Revision {
         let revision = self.view.scope.revision;
         // At the root it has been read with the number.
         let newest = resources.newest().await?;
-        let at = if newest.revision == revision { newest.at } else { resources.load(RevisionTime, self.view.scope, revision).await? };
+        let at = if newest.revision == revision {
+            newest.at
+        } else {
+            resources.load(RevisionTime, self.view.scope, revision).await?
+        };
         Ok(DateTime(at.unwrap_or(Timestamp::MIN)))
     }
 }

@@ -49,6 +49,9 @@ impl ServerInfo {
             node_ids_maximum: int(limits.node_ids_maximum),
             ingest_records_maximum: int(limits.ingest_records_maximum),
         };
-        Self { version: env!("CARGO_PKG_VERSION"), limits }
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            limits,
+        }
     }
 }

@@ -33,7 +33,10 @@ pub struct Version {
     pub view: View,
 }
 
-const CONSUMERS: Order = Order { tag: "consumers", shape: VERSION_EDGE_SHAPE };
+const CONSUMERS: Order = Order {
+    tag: "consumers",
+    shape: VERSION_EDGE_SHAPE,
+};
 
 impl Version {
     /// The version with an id, if it is there in a view.
@@ -45,7 +48,8 @@ impl Version {
     /// Versions that must be there in a view, in the order of their ids.
     pub async fn find_all(resources: &Resources, view: View, ids: Vec<VersionId>) -> Result<Vec<Self>, ApiError> {
         let rows = resources.load_many(VersionById, view.scope, ids).await?;
-        let version = |row: Option<Arc<VersionRow>>| row.map(|row| Self { row, view }).ok_or_else(|| missing("a version"));
+        let version =
+            |row: Option<Arc<VersionRow>>| row.map(|row| Self { row, view }).ok_or_else(|| missing("a version"));
         rows.into_iter().map(version).collect()
     }
 
@@ -58,7 +62,12 @@ impl Version {
         Resources::of(ctx)?.load(part, self.view.scope, self.row.id).await
     }
 
-    async fn text(&self, ctx: &Context<'_>, part: Content, of: fn(&VersionContent) -> Option<&String>) -> Result<Option<String>, ApiError> {
+    async fn text(
+        &self,
+        ctx: &Context<'_>,
+        part: Content,
+        of: fn(&VersionContent) -> Option<&String>,
+    ) -> Result<Option<String>, ApiError> {
         let content = self.content(ctx, part).await?;
         Ok(content.as_deref().and_then(of).cloned())
     }
@@ -68,18 +77,27 @@ impl Version {
     }
 
     async fn its_producer(&self, ctx: &Context<'_>) -> Result<Option<Execution>, ApiError> {
-        let Some(producer) = self.produced(ctx).await? else { return Ok(None) };
+        let Some(producer) = self.produced(ctx).await? else {
+            return Ok(None);
+        };
         Execution::find(Resources::of(ctx)?, self.view, producer.execution).await
     }
 
     async fn its_partition(&self, ctx: &Context<'_>) -> Result<Option<Partition>, ApiError> {
-        let Some(id) = self.row.partition_id else { return Ok(None) };
+        let Some(id) = self.row.partition_id else {
+            return Ok(None);
+        };
         Partition::find(Resources::of(ctx)?, self.view, id).await
     }
 
     async fn consuming(resources: &Resources, view: View, ids: Vec<ExecutionId>) -> Result<Vec<Execution>, ApiError> {
         let rows = resources.load_many(ExecutionById, view.scope, ids).await?;
-        rows.into_iter().map(|row| row.map(|row| Execution { row, view }).ok_or_else(|| missing("an execution"))).collect()
+        rows.into_iter()
+            .map(|row| {
+                row.map(|row| Execution { row, view })
+                    .ok_or_else(|| missing("an execution"))
+            })
+            .collect()
     }
 }
 
@@ -120,7 +138,9 @@ impl Version {
     /// Whether it is the most recent AVAILABLE version of its partition; of an artifact's versions without a partition, the
     /// most recent of those.
     async fn is_latest(&self, ctx: &Context<'_>) -> Result<bool, ApiError> {
-        Resources::of(ctx)?.load(IsLatest, self.view.scope, RowOf(Arc::clone(&self.row))).await
+        Resources::of(ctx)?
+            .load(IsLatest, self.view.scope, RowOf(Arc::clone(&self.row)))
+            .await
     }
 
     /// Why its partition does not fit the artifact's declaration, when it came by an event, an import or before the declaration;
@@ -132,29 +152,39 @@ impl Version {
     /// Where the data lies, such as `s3://bucket/orders/2026-11-23.parquet`; never opened by this server. Null when it was not
     /// given, or the version is deleted.
     async fn location(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.text(ctx, Content::Text, |content| content.location.as_ref()).await.transpose()
+        self.text(ctx, Content::Text, |content| content.location.as_ref())
+            .await
+            .transpose()
     }
 
     /// What kind of thing it is, in the producer's words, such as `parquet` or `model`; null when it was not given.
     #[graphql(name = "type")]
     async fn data_type(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.text(ctx, Content::Text, |content| content.data_type.as_ref()).await.transpose()
+        self.text(ctx, Content::Text, |content| content.data_type.as_ref())
+            .await
+            .transpose()
     }
 
     /// What it is, for people; null when it was not given.
     async fn description(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.text(ctx, Content::Text, |content| content.description.as_ref()).await.transpose()
+        self.text(ctx, Content::Text, |content| content.description.as_ref())
+            .await
+            .transpose()
     }
 
     /// Facts about it: a JSON object, `{}` when there are none or the version is deleted.
     async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
-        let text = self.text(ctx, Content::Metadata, |content| content.metadata.as_ref()).await?;
+        let text = self
+            .text(ctx, Content::Metadata, |content| content.metadata.as_ref())
+            .await?;
         Ok(Json(text.unwrap_or_else(|| "{}".to_owned())))
     }
 
     /// A page about it, in Markdown; null when it was not given, or the version is deleted.
     async fn card(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.text(ctx, Content::Card, |content| content.card.as_ref()).await.transpose()
+        self.text(ctx, Content::Card, |content| content.card.as_ref())
+            .await
+            .transpose()
     }
 
     /// The aliases that stand at it, such as `production`, ascending.
@@ -165,7 +195,10 @@ impl Version {
 
     /// Who made it: the principal of the execution that produced it; null when there is none.
     async fn principal(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.its_producer(ctx).await.map(|producer| producer?.row.principal.clone()).transpose()
+        self.its_producer(ctx)
+            .await
+            .map(|producer| producer?.row.principal.clone())
+            .transpose()
     }
 
     /// When it was produced; while it is only REFERENCED, when it was first named.
@@ -186,7 +219,10 @@ impl Version {
 
     /// The producer's name for it, such as `model`; null without a producer.
     async fn output_name(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
-        self.produced(ctx).await.map(|producer| Some(producer?.name.clone())).transpose()
+        self.produced(ctx)
+            .await
+            .map(|producer| Some(producer?.name.clone()))
+            .transpose()
     }
 
     /// The executions that took it in, in the order in which they were first recorded. One that took it in under several names
@@ -195,14 +231,29 @@ impl Version {
     async fn consumers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`.")] first: Option<i32>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<LinkEdge<Consumers>>, ApiError> {
         let resources = Resources::of(ctx)?;
-        let list = PageArgs { first, after, last, before }.open(resources, self.view, CONSUMERS).await?;
-        let reads = (ConsumerPage { page: list.page.clone() }, ConsumerCount);
+        let list = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .open(resources, self.view, CONSUMERS)
+        .await?;
+        let reads = (
+            ConsumerPage {
+                page: list.page.clone(),
+            },
+            ConsumerCount,
+        );
         let page = read(ctx, list, reads, self.row.id, EdgeRow::key_of_version).await?;
         let ends = if page.wants_nodes {
             let ids = page.items.iter().map(|item| item.row.execution_id).collect();
