@@ -11,7 +11,10 @@
 
 pub mod config;
 pub mod domain;
+pub mod graphql;
+pub mod http;
 pub mod sample;
+pub mod server;
 pub mod service;
 pub mod store;
 pub mod telemetry;

@@ -78,6 +78,8 @@ const UP: &[&str] = &[
         partition_id BIGINT NOT NULL CONSTRAINT partition_value_partition REFERENCES partition (id),
         PRIMARY KEY (artifact_id, key, value, partition_id)
     ){in_key}",
+    // The values of one partition: filters by anything but equality.
+    "CREATE INDEX partition_value_of_partition ON partition_value (partition_id, key, value)",
     "CREATE TABLE version (
         id {id} NOT NULL PRIMARY KEY,
         artifact_id BIGINT NOT NULL CONSTRAINT version_artifact REFERENCES artifact (id),
@@ -106,13 +108,16 @@ const UP: &[&str] = &[
         card TEXT
     )",
     "CREATE UNIQUE INDEX version_key_digest ON version (key_digest)",
-    // VersionOrderField.CREATED_AT and the latest version, of an artifact and of a partition.
-    "CREATE INDEX version_created_at ON version (artifact_id, created_at, ordinal)",
+    // VersionOrderField.CREATED_AT and the latest version, of an artifact and of a partition. The columns behind the order
+    // let a walk pass over versions that are not wanted without reading their rows, which are wide.
+    "CREATE INDEX version_created_at ON version
+        (artifact_id, created_at, ordinal, window_start, partition_id, produced_revision, deleted_revision)",
     "CREATE INDEX version_partition_created_at ON version (partition_id, created_at, ordinal) WHERE partition_id IS NOT NULL",
     "CREATE INDEX version_prior_partition_created_at ON version (prior_partition_id, created_at, ordinal)
         WHERE prior_partition_id IS NOT NULL",
     // VersionOrderField.TIME_PARTITION and ranges of windows.
-    "CREATE INDEX version_window ON version (artifact_id, window_start, created_at, ordinal)",
+    "CREATE INDEX version_window ON version
+        (artifact_id, window_start, created_at, ordinal, partition_id, produced_revision, deleted_revision)",
     // VersionOrderField.VERSION.
     "CREATE INDEX version_version ON version (artifact_id, substr(version, 1, 255), id)",
     // The versions that were placeholders once: few, and found without reading the others.

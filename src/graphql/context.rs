@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use super::dispatch::Dispatcher;
 use crate::config::Limits;
 
 /// The id of a request, which the client gave in `x-request-id` or the server made; it finds the request in the log.
@@ -52,6 +53,11 @@ impl StatementCounter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The counter itself, for those who count.
+    pub fn shared(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0)
+    }
+
     /// All so far.
     pub fn total(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -67,6 +73,8 @@ pub struct RequestContext {
     pub statements: StatementCounter,
     /// What it may ask for.
     pub limits: Arc<Limits>,
+    /// The reads that its resolvers leave.
+    pub reads: Dispatcher,
 }
 
 impl RequestContext {
@@ -76,6 +84,7 @@ impl RequestContext {
             request_id,
             statements: StatementCounter::default(),
             limits,
+            reads: Dispatcher::default(),
         }
     }
 }

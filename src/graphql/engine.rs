@@ -224,8 +224,9 @@ impl Engine {
         let mut prepared = prepared;
         let variables = std::mem::take(&mut prepared.variables);
         let request_id = context.request_id.clone();
+        let reads = context.reads.clone();
         let request = (self.attach)(prepared.request(variables), context);
-        let response = self.executor.execute(request).await;
+        let response = reads.drive(self.executor.execute(request)).await;
         if is_request_error(&response) {
             let errors = self.request_errors(response.errors, &prepared).await;
             return Answer::refused(errors, request_id.as_str());

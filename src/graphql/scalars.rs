@@ -35,6 +35,9 @@ pub fn advice(scalar: &str) -> Option<&'static str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateTime(pub Timestamp);
 
+/// An instant, as in RFC 3339, such as `"2026-11-23T08:00:00Z"`. It is accepted with any offset; without one it is UTC, and a
+/// date alone is its midnight. Years are 0001 to 9999; fractions of a second count to the microsecond, and the rest is cut off.
+/// It is answered in UTC with `Z`.
 #[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -63,6 +66,7 @@ impl From<Timestamp> for DateTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Long(pub i64);
 
+/// A whole number between -(2^53 - 1) and 2^53 - 1, as a JSON number: every JSON reader keeps those exact.
 #[Scalar]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -104,6 +108,8 @@ pub struct Json(
     pub String,
 );
 
+/// Any JSON value: an object, a list, a text, a number, `true`, `false` or `null`. Numbers are kept as 64-bit integers or
+/// floating point; the character U+0000 is refused.
 #[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -1,13 +1,15 @@
 //! Many rows in few statements.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value,
+};
 
-use super::StoreError;
+use super::{StoreError, dialect};
 
 /// The most values bound in one statement; SQLite allows 32,766.
 const MOST_VALUES: usize = 16_384;
 /// The most rows in one statement: more gain nothing.
-const MOST_ROWS: usize = 512;
+const MOST_ROWS: usize = 128;
 
 /// Inserts rows that the table does not have.
 pub async fn insert<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
@@ -20,6 +22,7 @@ pub async fn update<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]
 }
 
 async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], replace: bool) -> Result<(), StoreError> {
+    let backend = db.get_database_backend();
     let columns: Vec<E::Column> = E::Column::iter().collect();
     let mut rest = rows;
     while !rest.is_empty() {
@@ -28,8 +31,8 @@ async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], rep
             .iter()
             .flat_map(|row| columns.iter().map(|column| row.get(*column)))
             .collect();
-        let sql = insert_sql::<E>(&columns, chunk.len(), replace);
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+        let sql = insert_sql::<E>(backend, &columns, chunk.len(), replace);
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
             .await?;
         rest = remainder;
     }
@@ -42,14 +45,14 @@ pub fn chunk_size(rows: usize, columns: usize) -> usize {
     1 << most.ilog2()
 }
 
-fn insert_sql<E: EntityTrait>(columns: &[E::Column], rows: usize, replace: bool) -> String {
+fn insert_sql<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize, replace: bool) -> String {
     let names: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.as_str())).collect();
     let mut sql = format!(
         "INSERT INTO \"{}\" ({}) VALUES ",
         E::default().table_name(),
         names.join(", ")
     );
-    push_tuples(&mut sql, rows, columns.len());
+    push_tuples(&mut sql, backend, rows, columns.len());
     if replace {
         // Only tables whose rows change have an `id`, and theirs is the first column.
         let assignments: Vec<String> = names[1..].iter().map(|n| format!("{n} = excluded.{n}")).collect();
@@ -62,15 +65,16 @@ fn insert_sql<E: EntityTrait>(columns: &[E::Column], rows: usize, replace: bool)
     sql
 }
 
-/// Appends `($1, $2), ($3, $4)` and so on.
-pub fn push_tuples(sql: &mut String, rows: usize, columns: usize) {
+/// Appends `($1, $2), ($3, $4)` and so on; for SQLite `(?, ?), (?, ?)`, since it looks a name up among all earlier ones,
+/// which for thousands takes seconds.
+pub fn push_tuples(sql: &mut String, backend: DbBackend, rows: usize, columns: usize) {
     let mut number = 0;
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns {
             number += 1;
-            sql.push_str(if column == 0 { "$" } else { ", $" });
-            sql.push_str(&number.to_string());
+            sql.push_str(if column == 0 { "" } else { ", " });
+            dialect::push_placeholder(sql, backend, number);
         }
         sql.push(')');
     }

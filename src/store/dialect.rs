@@ -5,10 +5,11 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
-    TransactionOptions,
+    TransactionOptions, Value,
 };
 
 use super::{Options, StoreError};
+use crate::domain::key::Digest;
 
 /// Prepared statements kept per connection: more than the service has.
 const STATEMENTS: usize = 512;
@@ -118,4 +119,259 @@ async fn advisory(connection: &DatabaseConnection, function: &str) -> Result<(),
             .await?;
     }
     Ok(())
+}
+
+/// Appends the placeholder of the value with this number, counted from 1.
+pub fn push_placeholder(sql: &mut String, backend: DbBackend, number: usize) {
+    match backend {
+        DbBackend::Sqlite => sql.push('?'),
+        _ => {
+            sql.push('$');
+            sql.push_str(&number.to_string());
+        }
+    }
+}
+
+/// A list of numbers as one value, so that the text of a statement does not depend on how many there are.
+pub(super) fn numbers(backend: DbBackend, numbers: impl IntoIterator<Item = i64>) -> Value {
+    let numbers: Vec<String> = numbers.into_iter().map(|n| n.to_string()).collect();
+    list(backend, &numbers)
+}
+
+/// A list of digests as one value.
+pub(super) fn digests(backend: DbBackend, digests: impl IntoIterator<Item = Digest>) -> Value {
+    let quoted: Vec<String> = digests.into_iter().map(|d| format!("\"{}\"", d.to_hex())).collect();
+    list(backend, &quoted)
+}
+
+fn list(backend: DbBackend, items: &[String]) -> Value {
+    let items = items.join(",");
+    match backend {
+        DbBackend::Sqlite => format!("[{items}]").into(),
+        _ => format!("{{{items}}}").into(),
+    }
+}
+
+/// `column IN (…)` for a value made by [`numbers`].
+pub(super) fn in_numbers(backend: DbBackend, column: &str, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("{column} IN (SELECT value FROM json_each({list}))"),
+        _ => format!("{column} = ANY({list}::text::bigint[])"),
+    }
+}
+
+/// A table `parent` with a row for each number of a value made by [`numbers`]: `parent.key` its position, from 0 on, and
+/// `parent.value`.
+pub(super) fn each_number(backend: DbBackend, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("json_each({list}) AS parent"),
+        _ => format!(
+            "(SELECT value, ordinality - 1 AS key FROM unnest({list}::text::bigint[]) WITH ORDINALITY AS item (value)) AS parent"
+        ),
+    }
+}
+
+/// The same for a value made by [`digests`].
+pub(super) fn each_digest(backend: DbBackend, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("(SELECT key, unhex(value) AS value FROM json_each({list})) AS parent"),
+        _ => format!(
+            "(SELECT decode(value, 'hex') AS value, ordinality - 1 AS key FROM unnest({list}::text::text[]) WITH ORDINALITY AS item (value)) AS parent"
+        ),
+    }
+}
+
+/// A join that is made after what stands to its left. SQLite keeps the order of a `CROSS JOIN`; PostgreSQL finds it.
+pub(super) const fn then_join(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "CROSS JOIN",
+        _ => "JOIN",
+    }
+}
+
+/// Joins to each row of what stands to the left those rows of a table whose id a sub-select picks. It may look at the
+/// row on the left and be limited, so that no more than what is wanted is read of a parent with many children.
+pub(super) fn join_picked(backend: DbBackend, table: &str, pick: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("CROSS JOIN {table} ON {table}.id IN ({pick})"),
+        _ => format!("CROSS JOIN LATERAL ({pick}) AS picked (picked_id) JOIN {table} ON {table}.id = picked.picked_id"),
+    }
+}
+
+/// The texts that a sub-select answers, as a JSON array; their order is not defined.
+pub(super) fn json_array(backend: DbBackend, column: &str, from: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("(SELECT json_group_array({column}) FROM {from})"),
+        _ => format!("(SELECT coalesce(json_agg({column})::text, '[]') FROM {from})"),
+    }
+}
+
+/// A list of texts as one value.
+pub(super) fn texts<'a>(backend: DbBackend, texts: impl IntoIterator<Item = &'a str>) -> Value {
+    let quote = |text: &str| match backend {
+        DbBackend::Sqlite => serde_json::Value::from(text).to_string(),
+        _ => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+    };
+    let quoted: Vec<String> = texts.into_iter().map(quote).collect();
+    list(backend, &quoted)
+}
+
+/// `column IN (…)` for a value made by [`texts`].
+pub(super) fn in_texts(backend: DbBackend, column: &str, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("{column} IN (SELECT value FROM json_each({list}))"),
+        _ => format!("{column} = ANY({list}::text::text[])"),
+    }
+}
+
+/// Pairs of texts or numbers as one value.
+pub(super) fn pairs<T: serde::Serialize>(pairs: &[(T, T)]) -> Value {
+    serde_json::to_string(pairs).unwrap_or_default().into()
+}
+
+/// A table `parent` with a row for each pair of texts: its position `key`, `first` and `second`.
+pub(super) fn each_pair(backend: DbBackend, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!(
+            "(SELECT key, json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS second FROM json_each({list})) AS parent"
+        ),
+        _ => format!(
+            "(SELECT ordinality - 1 AS key, value ->> 0 AS first, value ->> 1 AS second \
+             FROM jsonb_array_elements({list}::text::jsonb) WITH ORDINALITY AS item (value)) AS parent"
+        ),
+    }
+}
+
+/// A table `range` with a row for each pair of numbers: `low` and `high`.
+pub(super) fn each_range(backend: DbBackend, list: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => {
+            format!(
+                "(SELECT json_extract(value, '$[0]') AS low, json_extract(value, '$[1]') AS high FROM json_each({list})) AS range"
+            )
+        }
+        _ => format!(
+            "(SELECT (value ->> 0)::bigint AS low, (value ->> 1)::bigint AS high FROM jsonb_array_elements({list}::text::jsonb) AS item (value)) AS range"
+        ),
+    }
+}
+
+/// Whether a text contains another.
+pub(super) fn contains(backend: DbBackend, text: &str, part: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("instr({text}, {part}) > 0"),
+        _ => format!("strpos({text}, {part}) > 0"),
+    }
+}
+
+/// Whether a JSON array of texts, which is a column, holds one.
+pub(super) fn json_holds(backend: DbBackend, array: &str, text: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("EXISTS (SELECT 1 FROM json_each({array}) AS item WHERE item.value = {text})"),
+        _ => format!("jsonb_exists({array}::jsonb, {text})"),
+    }
+}
+
+/// Whether the JSON object in a column has a key.
+pub(super) fn has_fact(backend: DbBackend, object: &str, key: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => {
+            format!("EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key})")
+        }
+        _ => format!("jsonb_exists(coalesce({object}, '{{}}')::jsonb, {key})"),
+    }
+}
+
+/// Whether the JSON object in a column has one of some values under a key. Values are equal as JSON is: 1 and 1.0 are, 1
+/// and "1" are not, and the order of an object's members does not count. (SQLite compares arrays and objects by their
+/// canonical text, in which numbers inside of them stand as they were given.)
+pub(super) fn fact_is_one_of(
+    backend: DbBackend,
+    object: &str,
+    key: &str,
+    values: &[serde_json::Value],
+    mut bind: impl FnMut(Value) -> String,
+) -> String {
+    if values.is_empty() {
+        return "1 = 0".to_owned();
+    }
+    let tests: Vec<String> = values
+        .iter()
+        .map(|value| match backend {
+            DbBackend::Sqlite => sqlite_fact_is(value, &mut bind),
+            _ => format!(
+                "({object}::jsonb -> {key}) = {}::text::jsonb",
+                bind(value.to_string().into())
+            ),
+        })
+        .collect();
+    let tests = tests.join(" OR ");
+    match backend {
+        DbBackend::Sqlite => {
+            format!(
+                "EXISTS (SELECT 1 FROM json_each(coalesce({object}, '{{}}')) AS fact WHERE fact.key = {key} AND ({tests}))"
+            )
+        }
+        _ => format!("({tests})"),
+    }
+}
+
+fn sqlite_fact_is(value: &serde_json::Value, bind: &mut impl FnMut(Value) -> String) -> String {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => "fact.type = 'null'".to_owned(),
+        Json::Bool(truth) => format!("fact.type = '{truth}'"),
+        Json::Number(number) => {
+            let bound = match number.as_i64() {
+                Some(whole) => bind(whole.into()),
+                None => bind(number.as_f64().unwrap_or_default().into()),
+            };
+            format!("fact.type IN ('integer', 'real') AND fact.value = {bound}")
+        }
+        Json::String(text) => format!("fact.type = 'text' AND fact.value = {}", bind(text.clone().into())),
+        Json::Array(_) => format!(
+            "fact.type = 'array' AND fact.value = {}",
+            bind(value.to_string().into())
+        ),
+        Json::Object(_) => format!(
+            "fact.type = 'object' AND fact.value = {}",
+            bind(value.to_string().into())
+        ),
+    }
+}
+
+/// For each row of a table `parent`, the first rows of a table that has no id, in an order and up to a limit.
+pub(super) fn limited_children(
+    backend: DbBackend,
+    parents: &str,
+    table: &str,
+    columns: &[&str],
+    own: &str,
+    keys: &[&str],
+    order: &str,
+) -> String {
+    let columns = columns.join(", ");
+    match backend {
+        DbBackend::Sqlite => {
+            let keys = keys.join(", ");
+            format!(
+                "SELECT parent.key, {columns} FROM {parents} CROSS JOIN {table} ON {own} \
+                 AND ({keys}) IN (SELECT {keys} FROM {table} WHERE {own} {order})"
+            )
+        }
+        _ => {
+            let columns = columns.replace(&format!("{table}."), "child.");
+            format!(
+                "SELECT parent.key, {columns} FROM {parents} CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {own} {order}) AS child"
+            )
+        }
+    }
+}
+
+/// Names the index that a table is to be read by, where the database has no figures to choose by.
+pub(super) fn indexed_by(backend: DbBackend, index: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!(" INDEXED BY {index}"),
+        _ => String::new(),
+    }
 }

@@ -3,14 +3,33 @@
 //! Reads are functions named noun first (`version_list`, `artifact_find_many`). They take a connection and a [`Scope`]
 //! and answer rows of the `entity` crate. Nothing of a database's own words leaves this floor: see [`StoreError`].
 
+pub mod artifact;
+pub mod artifact_list;
 pub mod bulk;
 pub mod dialect;
+pub mod edge;
 pub mod error;
+pub mod execution;
+pub mod execution_list;
+pub mod explain;
 pub mod export;
 pub mod ledger;
+pub mod page;
+pub mod partition;
+pub mod partition_filter;
+pub mod partition_value;
 pub mod placement_change;
+pub mod resolve;
 pub mod scope;
+mod sql;
 pub mod table;
+pub mod version;
+mod version_conditions;
+pub mod version_count;
+pub mod version_latest;
+pub mod version_list;
+mod version_pick;
+mod version_place;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -72,7 +72,7 @@ impl Ledger {
         while !rest.is_empty() {
             let (chunk, remainder) = rest.split_at(bulk::chunk_size(rest.len(), 4));
             let mut sql = "WITH placed (id, partition_id, window_start, schema_mismatch) AS (VALUES ".to_owned();
-            bulk::push_tuples(&mut sql, chunk.len(), 4);
+            bulk::push_tuples(&mut sql, tx.get_database_backend(), chunk.len(), 4);
             sql.push_str(&format!(
                 ") UPDATE version SET prior_partition_id = version.partition_id, prior_window_start = version.window_start, \
                  prior_schema_mismatch = version.schema_mismatch, partition_id = placed.partition_id, \

@@ -1,0 +1,217 @@
+//! A filter on partitions, settled against the keys of one artifact as of a revision: what it means, and how it is found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::entity::NO_TIME;
+
+use super::artifact::{ArtifactRow, Placement};
+use super::partition::PartitionRow;
+use crate::domain::filter::{PartitionFilter, ValueFilter};
+use crate::domain::key::Digest;
+use crate::domain::partition::PartitionKey;
+use crate::domain::time::{Granularity, Timestamp, Window};
+
+/// As many partitions as a filter may name one by one to be looked up one by one.
+const NAMED: usize = 64;
+
+/// A filter asks for a key that the artifact does not have: never a silent wider match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The key; `time` when it is the time partition.
+    pub key: String,
+    /// The keys that the artifact has.
+    pub known: Vec<String>,
+    /// The granularity of its time partition, when it has one.
+    pub time: Option<Granularity>,
+}
+
+/// A filter on the partitions of one artifact. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PartitionTest(pub(super) Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Inner {
+    pub artifact: ::entity::ArtifactId,
+    pub placement: Placement,
+    pub values: Vec<ValueFilter>,
+    /// The ranges in which the start of a window must lie: ascending, apart, `[start, end)`.
+    pub windows: Option<Vec<(i64, i64)>>,
+    pub strict: bool,
+    /// The partitions that are meant, where they can be named: by digest.
+    pub named: Option<Vec<Digest>>,
+}
+
+impl PartitionTest {
+    /// Settles a filter against the keys that an artifact has in the scope with which it was read.
+    pub fn compile(artifact: &ArtifactRow, filter: &PartitionFilter) -> Result<Self, UnknownKey> {
+        let unknown = |key: &str| UnknownKey {
+            key: key.to_owned(),
+            known: artifact.keys.clone(),
+            time: artifact.granularity,
+        };
+        if let Some(value) = filter.values.iter().find(|value| !artifact.keys.contains(&value.key)) {
+            return Err(unknown(&value.key));
+        }
+        let ranges = match (&filter.time, artifact.granularity) {
+            (None, _) => None,
+            (Some(_), None) => return Err(unknown("time")),
+            (Some(time), Some(granularity)) => Some(time.starts(granularity)),
+        };
+        Ok(Self(Arc::new(Inner {
+            artifact: artifact.id,
+            placement: artifact.placement,
+            named: if filter.is_empty() {
+                None
+            } else {
+                named(artifact, filter, ranges.as_deref())
+            },
+            values: filter.values.clone(),
+            windows: ranges.map(|ranges| ranges.iter().map(|(start, end)| (start.0, end.0)).collect()),
+            strict: filter.strict,
+        })))
+    }
+
+    /// Refuses a key that an artifact does not have.
+    pub fn known(artifact: &ArtifactRow, key: &str) -> Result<(), UnknownKey> {
+        let filter = PartitionFilter {
+            values: vec![ValueFilter::eq(key, "")],
+            ..PartitionFilter::default()
+        };
+        Self::compile(artifact, &filter).map(|_| ())
+    }
+
+    /// Whether a partition of the artifact passes.
+    pub fn matches(&self, partition: &PartitionRow) -> bool {
+        let start = partition.window.map_or(NO_TIME, |window| window.start.0);
+        let in_time = match &self.0.windows {
+            Some(ranges) => ranges.iter().any(|(from, to)| (*from..*to).contains(&start)),
+            None => !(self.0.strict && partition.window.is_some()),
+        };
+        in_time
+            && self
+                .0
+                .values
+                .iter()
+                .all(|test| partition.values.get(&test.key).is_some_and(|value| test.matches(value)))
+            && !(self.0.strict
+                && partition
+                    .values
+                    .keys()
+                    .any(|key| self.0.values.iter().all(|test| test.key != *key)))
+    }
+}
+
+impl Inner {
+    /// Whether it asks for nothing: any version passes, flagged ones too.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.windows.is_none() && !self.strict
+    }
+
+    /// How many different keys it names.
+    pub fn key_count(&self) -> usize {
+        let keys: std::collections::BTreeSet<&str> = self.values.iter().map(|value| value.key.as_str()).collect();
+        keys.len()
+    }
+
+    /// Whether it asks for what has no partition at all.
+    pub fn asks_for_none(&self) -> bool {
+        self.strict && self.values.is_empty() && self.windows.is_none()
+    }
+
+    /// A key and the one value that it must have.
+    pub fn equality(&self) -> Option<(&str, &str)> {
+        self.values
+            .iter()
+            .find_map(|value| value.eq.as_deref().map(|eq| (value.key.as_str(), eq)))
+    }
+}
+
+/// The digests of all partitions that can match, when every key has values that are given one by one, time too.
+fn named(
+    artifact: &ArtifactRow,
+    filter: &PartitionFilter,
+    ranges: Option<&[(Timestamp, Timestamp)]>,
+) -> Option<Vec<Digest>> {
+    let mut keys: Vec<BTreeMap<String, String>> = vec![BTreeMap::new()];
+    for key in &artifact.keys {
+        let tests: Vec<&ValueFilter> = filter.values.iter().filter(|value| value.key == *key).collect();
+        if tests.is_empty() && filter.strict {
+            continue;
+        }
+        let values = allowed(&tests)?;
+        if keys.len() * values.len() > NAMED {
+            return None;
+        }
+        keys = keys
+            .iter()
+            .flat_map(|so_far| values.iter().map(|value| with(so_far, key, value)))
+            .collect();
+    }
+    let windows = windows(artifact.granularity, filter.strict, ranges)?;
+    if keys.len() * windows.len() > NAMED {
+        return None;
+    }
+    let artifact = artifact.key_of();
+    let named = keys.into_iter().flat_map(|values| {
+        windows.iter().map(move |window| PartitionKey {
+            values: values.clone(),
+            window: *window,
+        })
+    });
+    // The partition without values and window is none: its versions have no partition.
+    Some(
+        named
+            .filter(|key| !key.is_empty())
+            .map(|key| key.digest(&artifact))
+            .collect(),
+    )
+}
+
+fn with(values: &BTreeMap<String, String>, key: &str, value: &str) -> BTreeMap<String, String> {
+    let mut values = values.clone();
+    values.insert(key.to_owned(), value.to_owned());
+    values
+}
+
+/// The values that pass all tests of a key, when one of the tests lists values.
+fn allowed(tests: &[&ValueFilter]) -> Option<Vec<String>> {
+    let listed = tests
+        .iter()
+        .find_map(|test| test.eq.as_ref().map(std::slice::from_ref).or(test.is_in.as_deref()))?;
+    let mut values: Vec<String> = listed
+        .iter()
+        .filter(|value| tests.iter().all(|test| test.matches(value)))
+        .cloned()
+        .collect();
+    values.sort_unstable();
+    values.dedup();
+    Some(values)
+}
+
+/// The windows that are meant one by one, when they can be told; none stands for no window.
+fn windows(
+    granularity: Option<Granularity>,
+    strict: bool,
+    ranges: Option<&[(Timestamp, Timestamp)]>,
+) -> Option<Vec<Option<Window>>> {
+    let (Some(granularity), Some(ranges)) = (granularity, ranges) else {
+        return (granularity.is_none() || strict).then(|| vec![None]);
+    };
+    let mut windows = Vec::new();
+    for (from, to) in ranges {
+        let mut start = granularity.ceil(*from);
+        while start < *to {
+            if windows.len() == NAMED {
+                return None;
+            }
+            windows.push(Some(Window { start, granularity }));
+            let next = granularity.next(start);
+            if next <= start {
+                break;
+            }
+            start = next;
+        }
+    }
+    Some(windows)
+}
