@@ -139,7 +139,8 @@ impl Query {
         }
         let nodes = ids
             .iter()
-            .map(async |id| self.find_node(ctx, "ids", id).await.transpose());
+            .enumerate()
+            .map(async |(index, id)| self.find_node(ctx, &format!("ids[{index}]"), id).await.transpose());
         Ok(futures_util::future::join_all(nodes).await)
     }
 
