@@ -355,12 +355,18 @@ fn select<'a>(
     }
 }
 
-/// The variables that are numbers: a page's size is one, and all that the cost of an operation depends on. The others
-/// may be megabytes, and are not copied.
+/// The variables that the cost of an operation depends on: numbers, since a page's size is one, and lists of texts, since
+/// the ids of `nodes` are one. The others may be megabytes, and are not copied.
 fn numbers(variables: &Variables) -> Variables {
+    let is_text = |item: &Value| matches!(item, Value::String(_));
     let mut numbers = Variables::default();
     for (name, value) in variables.iter() {
-        if matches!(value, Value::Number(_) | Value::Boolean(_) | Value::Null) {
+        let counts = match value {
+            Value::Number(_) | Value::Boolean(_) | Value::Null => true,
+            Value::List(items) => items.iter().all(is_text),
+            _ => false,
+        };
+        if counts {
             numbers.insert(name.clone(), value.clone());
         }
     }
