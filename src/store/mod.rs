@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod artifact_list;
 pub mod bulk;
+mod cells;
 pub mod dialect;
 pub mod edge;
 pub mod error;
