@@ -11,12 +11,16 @@ use crate::{
         context::RequestId,
         engine::Engine,
         error::{ApiError, ErrorCode},
+        resources::Resources,
+        schema_builder,
     },
     http::{
         graphiql, graphql,
         health::{self, Readiness},
         layers,
     },
+    service::Writer,
+    store::{SchemaState, Store},
 };
 
 /// Everything that requests share.
@@ -28,6 +32,39 @@ pub struct AppState {
     pub engine: Arc<Engine>,
     /// Whether the database answers.
     pub readiness: Readiness,
+}
+
+impl AppState {
+    /// The state of a server over a store, whose writes go through a queue.
+    pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
+        let (reader, writer) = (store.clone(), writer.clone());
+        let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
+            let resources = Resources::new(&reader, writer.clone(), &context);
+            request.data(resources).data(context)
+        });
+        let store = store.clone();
+        Self {
+            config: Arc::new(config),
+            engine: Arc::new(engine),
+            readiness: Arc::new(move || {
+                let store = store.clone();
+                Box::pin(async move { readiness(&store).await })
+            }),
+        }
+    }
+}
+
+/// Whether the database answers and has the schema that this program wants.
+async fn readiness(store: &Store) -> Result<(), String> {
+    match store.schema_state().await {
+        Ok(SchemaState::Current) => Ok(()),
+        Ok(SchemaState::Pending(steps)) => Err(format!("The migration {} is pending.", steps.join(", "))),
+        Ok(SchemaState::Newer(steps)) => Err(format!("A newer Heirloom has migrated the database: {}.", steps.join(", "))),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            Err("The database does not answer.".to_owned())
+        }
+    }
 }
 
 /// All routes: `/graphql`, GraphiQL at `/`, `/healthz` and `/readyz`.

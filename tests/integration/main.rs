@@ -3,4 +3,6 @@
 
 mod engine;
 mod http;
+mod rules;
+mod support;
 mod toy;
