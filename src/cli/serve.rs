@@ -36,10 +36,11 @@ impl Arguments {
 /// Serves.
 pub async fn run(config: Config, arguments: &Arguments) -> Result<ExitCode> {
     telemetry::start(&config.telemetry)?;
+    // First, so that nothing is migrated for a server that cannot be one.
+    let listener = listen(config.server.listen).await?;
     let behind = if arguments.migrate { Behind::Migrate } else { Behind::MigrateFile };
     let store = database::open(&config, behind).await?;
     let writer = Writer::start(store.clone(), WriterOptions::default());
-    let listener = listen(config.server.listen).await?;
     answer(config, store, writer, listener).await
 }
 
