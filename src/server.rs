@@ -8,15 +8,19 @@ use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 use crate::{
     config::Config,
     graphql::{
-        context::RequestId,
+        self as schema,
+        context::{RequestContext, RequestId},
         engine::Engine,
         error::{ApiError, ErrorCode},
+        resources::Resources,
     },
     http::{
         graphiql, graphql,
         health::{self, Readiness},
         layers,
     },
+    service::Writer,
+    store::{SchemaState, Store, StoreError},
 };
 
 /// Everything that requests share.
@@ -28,6 +32,43 @@ pub struct AppState {
     pub engine: Arc<Engine>,
     /// Whether the database answers.
     pub readiness: Readiness,
+}
+
+impl AppState {
+    /// The schema over a store and its write queue.
+    pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
+        let (of_requests, writer) = (store.clone(), writer.clone());
+        let engine = Engine::new(schema::schema_builder, &config).attaching(move |request, context: RequestContext| {
+            let resources = Resources::new(&of_requests, writer.clone(), &context);
+            request.data(context).data(resources)
+        });
+        Self {
+            config: Arc::new(config),
+            engine: Arc::new(engine),
+            readiness: readiness(store.clone()),
+        }
+    }
+}
+
+/// Asks a store whether it answers and has the schema that this program wants.
+fn readiness(store: Store) -> Readiness {
+    Arc::new(move || {
+        let store = store.clone();
+        Box::pin(async move { unready(store.schema_state().await).map_or(Ok(()), Err) })
+    })
+}
+
+/// Why a store in this state cannot serve, if it cannot. The database's own words are for the log.
+fn unready(state: Result<SchemaState, StoreError>) -> Option<String> {
+    match state {
+        Ok(SchemaState::Current) => None,
+        Ok(SchemaState::Pending(steps)) => Some(format!("the database lacks {} of the steps of the schema", steps.len())),
+        Ok(SchemaState::Newer(_)) => Some("the database was written by a newer Heirloom".to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, "the database does not say how far its schema is");
+            Some("the database does not answer".to_owned())
+        }
+    }
 }
 
 /// All routes: `/graphql`, GraphiQL at `/`, `/healthz` and `/readyz`.
