@@ -8,11 +8,11 @@ use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 use crate::{
     config::Config,
     graphql::{
-        self as schema,
-        context::{RequestContext, RequestId},
+        context::RequestId,
         engine::Engine,
         error::{ApiError, ErrorCode},
         resources::Resources,
+        schema_builder,
     },
     http::{
         graphiql, graphql,
@@ -20,7 +20,7 @@ use crate::{
         layers,
     },
     service::Writer,
-    store::{SchemaState, Store, StoreError},
+    store::{SchemaState, Store},
 };
 
 /// Everything that requests share.
@@ -35,38 +35,34 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The schema over a store and its write queue.
+    /// The state of a server over a store, whose writes go through a queue.
     pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
-        let (of_requests, writer) = (store.clone(), writer.clone());
-        let engine = Engine::new(schema::schema_builder, &config).attaching(move |request, context: RequestContext| {
-            let resources = Resources::new(&of_requests, writer.clone(), &context);
-            request.data(context).data(resources)
+        let (reader, writer) = (store.clone(), writer.clone());
+        let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
+            let resources = Resources::new(&reader, writer.clone(), &context);
+            request.data(resources).data(context)
         });
+        let store = store.clone();
         Self {
             config: Arc::new(config),
             engine: Arc::new(engine),
-            readiness: readiness(store.clone()),
+            readiness: Arc::new(move || {
+                let store = store.clone();
+                Box::pin(async move { readiness(&store).await })
+            }),
         }
     }
 }
 
-/// Asks a store whether it answers and has the schema that this program wants.
-fn readiness(store: Store) -> Readiness {
-    Arc::new(move || {
-        let store = store.clone();
-        Box::pin(async move { unready(store.schema_state().await).map_or(Ok(()), Err) })
-    })
-}
-
-/// Why a store in this state cannot serve, if it cannot. The database's own words are for the log.
-fn unready(state: Result<SchemaState, StoreError>) -> Option<String> {
-    match state {
-        Ok(SchemaState::Current) => None,
-        Ok(SchemaState::Pending(steps)) => Some(format!("the database lacks {} of the steps of the schema", steps.len())),
-        Ok(SchemaState::Newer(_)) => Some("the database was written by a newer Heirloom".to_owned()),
+/// Whether the database answers and has the schema that this program wants.
+async fn readiness(store: &Store) -> Result<(), String> {
+    match store.schema_state().await {
+        Ok(SchemaState::Current) => Ok(()),
+        Ok(SchemaState::Pending(steps)) => Err(format!("The migration {} is pending.", steps.join(", "))),
+        Ok(SchemaState::Newer(steps)) => Err(format!("A newer Heirloom has migrated the database: {}.", steps.join(", "))),
         Err(error) => {
-            tracing::warn!(%error, "the database does not say how far its schema is");
-            Some("the database does not answer".to_owned())
+            tracing::error!(%error, "the database does not answer");
+            Err("The database does not answer.".to_owned())
         }
     }
 }

@@ -4,12 +4,15 @@
 //! went wrong is one sentence on standard error; standard output has only what was asked for.
 
 mod database;
+mod demo;
 mod export;
 mod import;
 mod output;
 mod sample;
+mod serve;
 mod settings;
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -27,8 +30,14 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer GraphQL requests, with GraphiQL at `/`.
+    Serve(serve::Arguments),
+    /// Serve sample data from a database that goes away at the end, or from the one that --database names.
+    Demo(demo::Arguments),
     /// Bring the database's schema up to date.
     Migrate,
+    /// Print the GraphQL schema.
+    Schema,
     /// Record what files say, one record a line.
     Import(import::Arguments),
     /// Write everything recorded, in the form that `import` reads.
@@ -41,11 +50,22 @@ enum Command {
 pub async fn run(command_line: CommandLine) -> Result<ExitCode> {
     let settings = command_line.settings;
     match command_line.command {
+        Command::Serve(arguments) => serve::run(settings.load(&arguments.settings())?, &arguments).await,
+        Command::Demo(arguments) => {
+            let config = settings.load(&arguments.settings())?;
+            demo::run(config, settings.database.is_some(), &arguments).await
+        }
         Command::Migrate => database::migrate(&settings.load(&[])?).await,
+        Command::Schema => schema(),
         Command::Import(arguments) => import::run(&settings.load(&[])?, arguments).await,
         Command::Export(arguments) => export::run(&settings.load(&[])?, arguments).await,
         Command::Sample(arguments) => sample::run(&arguments),
     }
+}
+
+fn schema() -> Result<ExitCode> {
+    stdout().lock().write_all(heirloom::graphql::sdl().as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what went wrong, in one sentence. A reader of our output that has gone away is no error: `heirloom sample | head`.

@@ -28,7 +28,7 @@ use super::view::View;
 use crate::domain::filter::{VersionKeyQuery, VersionQuery as DomainQuery};
 use crate::domain::key;
 use crate::store::artifact_list::ArtifactOrder as StoredArtifactOrder;
-use crate::store::execution::ExecutionOrder as StoredExecutionOrder;
+use crate::store::execution_list::ExecutionOrder as StoredExecutionOrder;
 
 /// The queries, on the newest state or on a past one.
 #[derive(Default)]

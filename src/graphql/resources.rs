@@ -11,7 +11,6 @@ use super::error::{ApiError, ErrorCode};
 use super::loaders::facts::{Newest, RevisionAt};
 use super::loaders::{Batch, Key, Loaders};
 use crate::config::Limits;
-use crate::domain::Invalid;
 use crate::domain::record::Record;
 use crate::domain::time::Timestamp;
 use crate::service::{Answer, Mode, Rejection, RejectionCode, WriteError, Writer};
@@ -114,25 +113,9 @@ impl From<WriteError> for ApiError {
     }
 }
 
-impl From<Invalid> for ApiError {
-    fn from(Invalid { argument, message }: Invalid) -> Self {
-        Self::bad_user_input(argument, message)
-    }
-}
-
 impl From<UnknownKey> for ApiError {
-    fn from(UnknownKey { key, known, time }: UnknownKey) -> Self {
-        let mut all: Vec<String> = known.iter().map(|key| format!("{key:?}")).collect();
-        all.extend(time.map(|granularity| format!("a time partition by {}", granularity.as_str())));
-        let has = if all.is_empty() {
-            "it has none".to_owned()
-        } else {
-            format!("it has {}", all.join(", "))
-        };
-        Self::unknown_partition_key(match key.as_str() {
-            "time" if time.is_none() => format!("The artifact has no time partition to filter by: {has}."),
-            key => format!("The artifact has no partition key {key:?}: {has}."),
-        })
+    fn from(unknown: UnknownKey) -> Self {
+        Self::unknown_partition_key(unknown.to_string())
     }
 }
 

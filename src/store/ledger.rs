@@ -431,7 +431,8 @@ impl Ledger {
         bulk::update::<alias::Entity>(&self.tx, &self.ended_aliases.take()).await?;
         let aliases = self.aliases.take_unsaved();
         bulk::update::<alias::Entity>(&self.tx, &aliases.changed).await?;
-        bulk::insert::<alias::Entity>(&self.tx, &aliases.new).await
+        // One that was set and ended in this transaction is among the ended ones too.
+        bulk::update::<alias::Entity>(&self.tx, &aliases.new).await
     }
 
     /// Ends the transaction. Answers the revision in which everything that was asked is visible: this one, or, where

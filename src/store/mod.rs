@@ -95,6 +95,14 @@ impl Store {
         }
     }
 
+    /// The same, counting on a counter that somebody else reads.
+    pub fn session_counting(&self, statements: Arc<AtomicU64>) -> Session {
+        Session {
+            connection: self.reader.clone(),
+            statements,
+        }
+    }
+
     /// Begins a write transaction, which no other of this process runs beside. On SQLite it takes the write lock at
     /// once: a transaction that read first and wrote later would fail instead of waiting.
     pub async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {

@@ -11,7 +11,7 @@ use crate::graphql::enums::{ExecutionKind, ExecutionState, VersionState};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::Json;
 use crate::store::artifact_list::ArtifactFilter as StoredArtifactFilter;
-use crate::store::execution::ExecutionFilter as StoredExecutionFilter;
+use crate::store::execution_list::ExecutionFilter as StoredExecutionFilter;
 use crate::store::version_list::{MetadataFilter as StoredMetadataFilter, VersionFilter as StoredVersionFilter};
 
 /// A filter on artifacts: every part that is given must hold.

@@ -5,7 +5,9 @@ use async_graphql::InputObject;
 use crate::graphql::connection::Order;
 use crate::graphql::enums::{ArtifactOrderField, ExecutionOrderField, OrderDirection, VersionOrderField};
 use crate::store::artifact_list::{ArtifactOrder as StoredArtifactOrder, ArtifactOrderField as StoredArtifactField};
-use crate::store::execution::{ExecutionOrder as StoredExecutionOrder, ExecutionOrderField as StoredExecutionField};
+use crate::store::execution_list::{
+    ExecutionOrder as StoredExecutionOrder, ExecutionOrderField as StoredExecutionField,
+};
 use crate::store::page::OrderDirection as StoredDirection;
 use crate::store::version_list::{VersionOrder as StoredVersionOrder, VersionOrderField as StoredVersionField};
 

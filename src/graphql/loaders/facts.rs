@@ -222,7 +222,7 @@ impl Batch for IsLatest {
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[RowOf]) -> Result<Vec<bool>, StoreError> {
         let rows: Vec<VersionRow> = of.iter().map(|row| row.0.as_ref().clone()).collect();
-        version::version_is_latest(db, scope, &rows).await
+        version_latest::version_is_latest(db, scope, &rows).await
     }
 }
 

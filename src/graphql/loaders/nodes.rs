@@ -9,9 +9,10 @@ use crate::domain::filter::VersionKeyQuery;
 use crate::domain::key::{ArtifactKey, ExecutionKey};
 use crate::store::artifact::{self, ArtifactRow};
 use crate::store::execution::{self, ExecutionRow};
+use crate::store::explain::{Explanation, version_explain};
 use crate::store::partition::{self, PartitionRow};
 use crate::store::partition_filter::UnknownKey;
-use crate::store::resolve::{Explanation, SelectError, Selection, version_explain, version_select};
+use crate::store::resolve::{SelectError, Selection, version_select};
 use crate::store::version::{self, VersionRow};
 use crate::store::{Scope, Session, StoreError};
 

@@ -9,11 +9,14 @@ use crate::domain::time::Granularity;
 use crate::store::artifact::ArtifactRow;
 use crate::store::artifact_list::{self, ArtifactFilter, ArtifactOrder};
 use crate::store::edge::{self, EdgeRow, Role};
-use crate::store::execution::{self, ExecutionFilter, ExecutionOrder, ExecutionRow};
+use crate::store::execution::ExecutionRow;
+use crate::store::execution_list::{self, ExecutionFilter, ExecutionOrder};
 use crate::store::page::{Page, Slice};
 use crate::store::partition::{self, PartitionRow, PartitionsOf};
-use crate::store::partition_value::{self, BucketRow, BucketsOf, ValueRow, ValuesOf};
+use crate::store::partition_filter::PartitionTest;
+use crate::store::partition_value::{BucketRow, ValueRow, partition_values, time_buckets};
 use crate::store::version::VersionRow;
+use crate::store::version_count;
 use crate::store::version_list::{self, VersionFilter, VersionOrder, VersionsOf};
 use crate::store::{Scope, Session, StoreError};
 
@@ -142,7 +145,7 @@ impl Batch for VersionCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[VersionsOf]) -> Result<Vec<i64>, StoreError> {
-        version_list::version_count(db, scope, of, &self.filter).await
+        version_count::version_count(db, scope, of, &self.filter).await
     }
 }
 
@@ -175,7 +178,16 @@ impl Batch for PartitionCount {
     }
 }
 
-/// Pages of the distinct values of a key, ascending.
+/// The partitions of an artifact that pass a filter.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Within {
+    /// The artifact.
+    pub artifact: Arc<ArtifactRow>,
+    /// The filter.
+    pub filter: Option<PartitionTest>,
+}
+
+/// Pages of the distinct values of a key, ascending; a statement for each artifact.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ValuePage {
     /// The key.
@@ -185,17 +197,21 @@ pub struct ValuePage {
 }
 
 impl Batch for ValuePage {
-    type Of = ValuesOf;
+    type Of = Within;
     type Value = Rows<ValueRow>;
 
-    async fn run(&self, db: &Session, scope: &Scope, of: &[ValuesOf]) -> Result<Vec<Self::Value>, StoreError> {
-        Ok(each_shared(
-            partition_value::partition_values(db, scope, of, &self.key, &self.page).await?,
-        ))
+    async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<Self::Value>, StoreError> {
+        let mut pages = Vec::with_capacity(of.len());
+        for Within { artifact, filter } in of {
+            pages.push(shared(
+                partition_values(db, scope, artifact, &self.key, filter.as_ref(), &self.page).await?,
+            ));
+        }
+        Ok(pages)
     }
 }
 
-/// How many distinct values a key has.
+/// How many distinct values a key has; a statement for each artifact.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ValueCount {
     /// The key.
@@ -203,15 +219,21 @@ pub struct ValueCount {
 }
 
 impl Batch for ValueCount {
-    type Of = ValuesOf;
+    type Of = Within;
     type Value = i64;
 
-    async fn run(&self, db: &Session, scope: &Scope, of: &[ValuesOf]) -> Result<Vec<i64>, StoreError> {
-        partition_value::partition_value_count(db, scope, of, &self.key).await
+    async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<i64>, StoreError> {
+        let all = Page::first(u32::MAX - 1);
+        let mut counts = Vec::with_capacity(of.len());
+        for Within { artifact, filter } in of {
+            let values = partition_values(db, scope, artifact, &self.key, filter.as_ref(), &all).await?;
+            counts.push(i64::try_from(values.rows.len()).unwrap_or(i64::MAX));
+        }
+        Ok(counts)
     }
 }
 
-/// The windows of time in which artifacts have versions.
+/// The windows of time in which artifacts have versions; three statements for each artifact.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Buckets {
     /// The size of the windows.
@@ -219,12 +241,19 @@ pub struct Buckets {
 }
 
 impl Batch for Buckets {
-    type Of = BucketsOf;
+    type Of = Within;
     type Value = Arc<[BucketRow]>;
 
-    async fn run(&self, db: &Session, scope: &Scope, of: &[BucketsOf]) -> Result<Vec<Self::Value>, StoreError> {
-        let buckets = partition_value::time_buckets(db, scope, of, self.granularity).await?;
-        Ok(buckets.into_iter().map(Into::into).collect())
+    async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<Self::Value>, StoreError> {
+        let mut buckets = Vec::with_capacity(of.len());
+        for Within { artifact, filter } in of {
+            buckets.push(
+                time_buckets(db, scope, artifact, self.granularity, filter.as_ref())
+                    .await?
+                    .into(),
+            );
+        }
+        Ok(buckets)
     }
 }
 
@@ -244,7 +273,7 @@ impl Batch for ExecutionPage {
     type Value = Rows<ExecutionRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<Self::Value>, StoreError> {
-        let rows = shared(execution::execution_list(db, scope, &self.filter, self.order, &self.page).await?);
+        let rows = shared(execution_list::execution_list(db, scope, &self.filter, self.order, &self.page).await?);
         Ok(vec![rows; of.len()])
     }
 }
@@ -262,7 +291,7 @@ impl Batch for ExecutionCount {
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<i64>, StoreError> {
         Ok(vec![
-            execution::execution_count(db, scope, &self.filter).await?;
+            execution_list::execution_count(db, scope, &self.filter).await?;
             of.len()
         ])
     }
@@ -281,7 +310,7 @@ impl Batch for ChildPage {
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<Self::Value>, StoreError> {
         Ok(each_shared(
-            execution::execution_list_by_parents(db, scope, of, &self.page).await?,
+            execution_list::execution_list_by_parents(db, scope, of, &self.page).await?,
         ))
     }
 }
@@ -295,7 +324,7 @@ impl Batch for ChildCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<i64>, StoreError> {
-        execution::execution_count_by_parents(db, scope, of).await
+        execution_list::execution_count_by_parents(db, scope, of).await
     }
 }
 

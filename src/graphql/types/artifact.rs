@@ -20,7 +20,7 @@ use crate::graphql::inputs::queries::{AsOf, PartitionFilter};
 use crate::graphql::loaders::facts::{ArtifactUpdatedAt, ArtifactVersionCount, LatestOfArtifact};
 use crate::graphql::loaders::nodes::ArtifactById;
 use crate::graphql::loaders::pages::{
-    Buckets, PartitionCount, PartitionPage, ValueCount, ValuePage, VersionCount, VersionPage,
+    Buckets, PartitionCount, PartitionPage, ValueCount, ValuePage, VersionCount, VersionPage, Within,
 };
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
@@ -29,7 +29,7 @@ use crate::graphql::view::View;
 use crate::store::artifact::ArtifactRow;
 use crate::store::partition::{PARTITION_SHAPE, PartitionRow, PartitionsOf};
 use crate::store::partition_filter::PartitionTest;
-use crate::store::partition_value::{BucketRow, BucketsOf, VALUE_SHAPE, ValueRow, ValuesOf};
+use crate::store::partition_value::{BucketRow, VALUE_SHAPE, ValueRow};
 use crate::store::version_latest::LatestOf;
 use crate::store::version_list::{
     VersionFilter as StoredVersionFilter, VersionOrder as StoredVersionOrder, VersionsOf,
@@ -326,9 +326,9 @@ impl Artifact {
         let test = filter
             .map(|filter| PartitionTest::compile(&artifact.row, &filter))
             .transpose()?;
-        let of = ValuesOf {
-            artifact: self.row.id,
-            partition: test,
+        let of = Within {
+            artifact: artifact.row,
+            filter: test,
         };
         let reads = (
             ValuePage {
@@ -358,9 +358,9 @@ impl Artifact {
         let Some(test) = self.understand(resources, self.view, filter).await? else {
             return Ok(Vec::new());
         };
-        let of = BucketsOf {
-            artifact: self.row.id,
-            partition: test,
+        let of = Within {
+            artifact: Arc::clone(&self.row),
+            filter: test,
         };
         let rows = resources
             .load(

@@ -18,7 +18,8 @@ use crate::graphql::resources::Resources;
 use crate::graphql::scalars::{DateTime, Json};
 use crate::graphql::view::View;
 use crate::store::edge::{EXECUTION_EDGE_SHAPE, EdgeRow, Role};
-use crate::store::execution::{ExecutionOrderField, ExecutionRow};
+use crate::store::execution::ExecutionRow;
+use crate::store::execution_list::ExecutionOrderField;
 
 /// An execution, as it is seen in a view.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use crate::graphql::connection::{int, size};
 use crate::graphql::error::ApiError;
 use crate::graphql::resources::Resources;
 use crate::graphql::view::View;
-use crate::store::resolve::{CandidateRow, Explanation};
+use crate::store::explain::{CandidateRow, Explanation};
 
 /// How a query for a version was answered, and why.
 pub struct Resolution {
