@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use heirloom::config::{self, Config};
 use heirloom::sample;
+use heirloom::server::Shutdown;
 use heirloom::service::{Mode, Writer, WriterOptions};
 use heirloom::store::scope::revision_newest;
 use heirloom::telemetry;
@@ -35,7 +36,10 @@ pub struct Arguments {
 impl Arguments {
     /// What the flags set.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.listen.iter().map(|address| ("server.listen", address.clone())).collect()
+        self.listen
+            .iter()
+            .map(|address| ("server.listen", address.clone()))
+            .collect()
     }
 }
 
@@ -60,7 +64,10 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if self.is_kept {
-            eprintln!("the demo's database is kept: heirloom serve --database {}", self.database());
+            eprintln!(
+                "the demo's database is kept: heirloom serve --database {}",
+                self.database()
+            );
         } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, directory = %self.path.display(), "the demo's database is left behind");
         }
@@ -70,7 +77,13 @@ impl Drop for Temporary {
 /// Serves the demo: in the database named by a flag, else in a temporary one.
 pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> Result<ExitCode> {
     telemetry::start(&config.telemetry)?;
-    let temporary = if is_named { None } else { Some(Temporary::new(arguments.keep)?) };
+    // From here on a wish to end is heard, and what is temporary is taken away.
+    let shutdown = Shutdown::by_signal()?;
+    let temporary = if is_named {
+        None
+    } else {
+        Some(Temporary::new(arguments.keep)?)
+    };
     if let Some(temporary) = &temporary {
         config.database.url = temporary.database();
     }
@@ -82,8 +95,11 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
     } else {
         eprintln!("the database has records already, so the sample is left out");
     }
-    println!("Heirloom's demo is at http://{}/ (Ctrl-C ends it)", reachable(listener.local_addr()?));
-    let ended = serve::answer(config, store, writer, listener).await;
+    println!(
+        "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
+        reachable(listener.local_addr()?)
+    );
+    let ended = serve::answer(config, store, writer, listener, shutdown).await;
     drop(temporary);
     ended
 }
@@ -92,7 +108,10 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
 async fn load(writer: &Writer, versions: u64) -> Result<()> {
     let style = ProgressStyle::with_template("{spinner} loading the sample: {human_pos} records");
     let progress = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    for night in sample::nights(sample::Options { versions, ..sample::Options::default() }) {
+    for night in sample::nights(sample::Options {
+        versions,
+        ..sample::Options::default()
+    }) {
         progress.inc(u64::try_from(night.len()).unwrap_or(0));
         writer.submit(night, Mode::Ingest).await?;
     }
