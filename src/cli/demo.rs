@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use heirloom::config::{self, Config};
+use heirloom::demo::record_sample;
 use heirloom::sample;
 use heirloom::server::Shutdown;
-use heirloom::service::{Mode, Writer, WriterOptions};
+use heirloom::service::{Clock, Writer, WriterOptions};
+use heirloom::store::Store;
 use heirloom::store::scope::revision_newest;
 use heirloom::telemetry;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -89,12 +91,12 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
     }
     let listener = listen(config.server.listen).await?;
     let store = database::open(&config, Behind::Migrate).await?;
-    let writer = Writer::start(store.clone(), WriterOptions::default());
     if revision_newest(&store.session()).await?.revision == 0 {
-        load(&writer, arguments.versions).await?;
+        load(&store, arguments.versions).await?;
     } else {
         eprintln!("the database has records already, so the sample is left out");
     }
+    let writer = Writer::start(store.clone(), WriterOptions::default());
     println!(
         "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
         reachable(listener.local_addr()?)
@@ -104,17 +106,16 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
     ended
 }
 
-/// Loads the sample, each night a revision.
-async fn load(writer: &Writer, versions: u64) -> Result<()> {
+/// Loads the sample, each night a revision of the morning after.
+async fn load(store: &Store, versions: u64) -> Result<()> {
     let style = ProgressStyle::with_template("{spinner} loading the sample: {human_pos} records");
     let progress = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    for night in sample::nights(sample::Options {
+    let options = sample::Options {
         versions,
         ..sample::Options::default()
-    }) {
-        progress.inc(u64::try_from(night.len()).unwrap_or(0));
-        writer.submit(night, Mode::Ingest).await?;
-    }
+    };
+    let told = |records| progress.inc(u64::try_from(records).unwrap_or(0));
+    record_sample(store, options, Clock::System.now(), told).await?;
     progress.finish_and_clear();
     Ok(())
 }
