@@ -10,6 +10,7 @@ use clap::Args;
 use heirloom::config::{self, Config};
 use heirloom::demo::record_sample;
 use heirloom::sample;
+use heirloom::server::Shutdown;
 use heirloom::service::{Clock, Writer, WriterOptions};
 use heirloom::store::Store;
 use heirloom::store::scope::revision_newest;
@@ -37,7 +38,10 @@ pub struct Arguments {
 impl Arguments {
     /// What the flags set.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.listen.iter().map(|address| ("server.listen", address.clone())).collect()
+        self.listen
+            .iter()
+            .map(|address| ("server.listen", address.clone()))
+            .collect()
     }
 }
 
@@ -62,7 +66,10 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if self.is_kept {
-            eprintln!("the demo's database is kept: heirloom serve --database {}", self.database());
+            eprintln!(
+                "the demo's database is kept: heirloom serve --database {}",
+                self.database()
+            );
         } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, directory = %self.path.display(), "the demo's database is left behind");
         }
@@ -72,7 +79,13 @@ impl Drop for Temporary {
 /// Serves the demo: in the database named by a flag, else in a temporary one.
 pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> Result<ExitCode> {
     telemetry::start(&config.telemetry)?;
-    let temporary = if is_named { None } else { Some(Temporary::new(arguments.keep)?) };
+    // From here on a wish to end is heard, and what is temporary is taken away.
+    let shutdown = Shutdown::by_signal()?;
+    let temporary = if is_named {
+        None
+    } else {
+        Some(Temporary::new(arguments.keep)?)
+    };
     if let Some(temporary) = &temporary {
         config.database.url = temporary.database();
     }
@@ -84,8 +97,11 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
         eprintln!("the database has records already, so the sample is left out");
     }
     let writer = Writer::start(store.clone(), WriterOptions::default());
-    println!("Heirloom's demo is at http://{}/ (Ctrl-C ends it)", reachable(listener.local_addr()?));
-    let ended = serve::answer(config, store, writer, listener).await;
+    println!(
+        "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
+        reachable(listener.local_addr()?)
+    );
+    let ended = serve::answer(config, store, writer, listener, shutdown).await;
     drop(temporary);
     ended
 }

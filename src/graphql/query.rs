@@ -164,6 +164,7 @@ impl Query {
 
     /// All artifacts.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn artifacts(
         &self,
         ctx: &Context<'_>,
@@ -243,6 +244,7 @@ impl Query {
 
     /// All executions.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn executions(
         &self,
         ctx: &Context<'_>,

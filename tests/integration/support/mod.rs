@@ -18,7 +18,6 @@ macro_rules! on_both_databases {
     ($($(#[$attribute:meta])* async fn $name:ident($db:ident: TestDb) $body:block)+) => {$(
         $(#[$attribute])*
         mod $name {
-            #[allow(unused_imports, reason = "a body may need nothing of its file")]
             use super::*;
 
             async fn body($db: $crate::support::TestDb) $body
