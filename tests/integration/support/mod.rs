@@ -20,7 +20,7 @@ macro_rules! on_both_databases {
         mod $name {
             use super::*;
 
-            async fn body($db: $crate::support::TestDb) $body
+            async fn body($db: TestDb) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
