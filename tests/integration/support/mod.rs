@@ -5,6 +5,7 @@ pub mod client;
 pub mod db;
 pub mod fixtures;
 pub mod log;
+pub mod process;
 
 pub use app::TestApp;
 pub use client::Reply;
