@@ -7,9 +7,10 @@
 //! 3. [`service`]: the rules of writing, and the write queue
 //! 4. `graphql`: the schema
 //! 5. `http`: the transport
-//! 6. `server`: what puts them together, and `cli` in the binary
+//! 6. `server` and `demo`: what puts them together, and `cli` in the binary
 
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod graphql;
 pub mod http;

@@ -8,8 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use heirloom::config::{self, Config};
+use heirloom::demo::record_sample;
 use heirloom::sample;
-use heirloom::service::{Mode, Writer, WriterOptions};
+use heirloom::server::Shutdown;
+use heirloom::service::{Clock, Writer, WriterOptions};
+use heirloom::store::Store;
 use heirloom::store::scope::revision_newest;
 use heirloom::telemetry;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,7 +38,10 @@ pub struct Arguments {
 impl Arguments {
     /// What the flags set.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.listen.iter().map(|address| ("server.listen", address.clone())).collect()
+        self.listen
+            .iter()
+            .map(|address| ("server.listen", address.clone()))
+            .collect()
     }
 }
 
@@ -60,7 +66,10 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if self.is_kept {
-            eprintln!("the demo's database is kept: heirloom serve --database {}", self.database());
+            eprintln!(
+                "the demo's database is kept: heirloom serve --database {}",
+                self.database()
+            );
         } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, directory = %self.path.display(), "the demo's database is left behind");
         }
@@ -70,32 +79,43 @@ impl Drop for Temporary {
 /// Serves the demo: in the database named by a flag, else in a temporary one.
 pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> Result<ExitCode> {
     telemetry::start(&config.telemetry)?;
-    let temporary = if is_named { None } else { Some(Temporary::new(arguments.keep)?) };
+    // From here on a wish to end is heard, and what is temporary is taken away.
+    let shutdown = Shutdown::by_signal()?;
+    let temporary = if is_named {
+        None
+    } else {
+        Some(Temporary::new(arguments.keep)?)
+    };
     if let Some(temporary) = &temporary {
         config.database.url = temporary.database();
     }
     let listener = listen(config.server.listen).await?;
     let store = database::open(&config, Behind::Migrate).await?;
-    let writer = Writer::start(store.clone(), WriterOptions::default());
     if revision_newest(&store.session()).await?.revision == 0 {
-        load(&writer, arguments.versions).await?;
+        load(&store, arguments.versions).await?;
     } else {
         eprintln!("the database has records already, so the sample is left out");
     }
-    println!("Heirloom's demo is at http://{}/ (Ctrl-C ends it)", reachable(listener.local_addr()?));
-    let ended = serve::answer(config, store, writer, listener).await;
+    let writer = Writer::start(store.clone(), WriterOptions::default());
+    println!(
+        "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
+        reachable(listener.local_addr()?)
+    );
+    let ended = serve::answer(config, store, writer, listener, shutdown).await;
     drop(temporary);
     ended
 }
 
-/// Loads the sample, each night a revision.
-async fn load(writer: &Writer, versions: u64) -> Result<()> {
+/// Loads the sample, each night a revision of the morning after.
+async fn load(store: &Store, versions: u64) -> Result<()> {
     let style = ProgressStyle::with_template("{spinner} loading the sample: {human_pos} records");
     let progress = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    for night in sample::nights(sample::Options { versions, ..sample::Options::default() }) {
-        progress.inc(u64::try_from(night.len()).unwrap_or(0));
-        writer.submit(night, Mode::Ingest).await?;
-    }
+    let options = sample::Options {
+        versions,
+        ..sample::Options::default()
+    };
+    let told = |records| progress.inc(u64::try_from(records).unwrap_or(0));
+    record_sample(store, options, Clock::System.now(), told).await?;
     progress.finish_and_clear();
     Ok(())
 }

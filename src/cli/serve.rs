@@ -29,31 +29,50 @@ pub struct Arguments {
 impl Arguments {
     /// What the flags set.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.listen.iter().map(|address| ("server.listen", address.clone())).collect()
+        self.listen
+            .iter()
+            .map(|address| ("server.listen", address.clone()))
+            .collect()
     }
 }
 
 /// Serves.
 pub async fn run(config: Config, arguments: &Arguments) -> Result<ExitCode> {
     telemetry::start(&config.telemetry)?;
-    let behind = if arguments.migrate { Behind::Migrate } else { Behind::MigrateFile };
+    let shutdown = Shutdown::by_signal()?;
+    // First, so that nothing is migrated for a server that cannot be one.
+    let listener = listen(config.server.listen).await?;
+    let behind = if arguments.migrate {
+        Behind::Migrate
+    } else {
+        Behind::MigrateFile
+    };
     let store = database::open(&config, behind).await?;
     let writer = Writer::start(store.clone(), WriterOptions::default());
-    let listener = listen(config.server.listen).await?;
-    answer(config, store, writer, listener).await
+    answer(config, store, writer, listener, shutdown).await
 }
 
 /// Binds the address.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Answers requests on a listener until the process is asked to stop, and then those under way.
-pub async fn answer(config: Config, store: Store, writer: Writer, listener: TcpListener) -> Result<ExitCode> {
-    let shutdown = Shutdown::by_signal()?;
+pub async fn answer(
+    config: Config,
+    store: Store,
+    writer: Writer,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<ExitCode> {
     let grace = Duration::from_millis(config.server.shutdown_grace_ms);
     let address = listener.local_addr()?;
-    tracing::info!("listening on http://{address}/ with the database {}", shown(&config.database.url));
+    tracing::info!(
+        "listening on http://{address}/ with the database {}",
+        shown(&config.database.url)
+    );
     let router = server::router(AppState::new(config, &store, &writer));
     drop(writer);
     match server::serve(listener, router, grace, shutdown).await? {

@@ -139,7 +139,8 @@ impl Query {
         }
         let nodes = ids
             .iter()
-            .map(async |id| self.find_node(ctx, "ids", id).await.transpose());
+            .enumerate()
+            .map(async |(index, id)| self.find_node(ctx, &format!("ids[{index}]"), id).await.transpose());
         Ok(futures_util::future::join_all(nodes).await)
     }
 
@@ -163,6 +164,7 @@ impl Query {
 
     /// All artifacts.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn artifacts(
         &self,
         ctx: &Context<'_>,
@@ -242,6 +244,7 @@ impl Query {
 
     /// All executions.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn executions(
         &self,
         ctx: &Context<'_>,

@@ -51,20 +51,51 @@ impl Default for Options {
 
 /// Makes the sample: declarations first, then night after night, producers mostly before consumers.
 pub fn records(options: Options) -> impl Iterator<Item = Record> + Send {
-    nights(options).flatten()
+    nights(options).flat_map(|night| night.records)
+}
+
+/// What is recorded together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// When: a minute after the last thing that happened in it.
+    pub at: Timestamp,
+    /// What.
+    pub records: Vec<Record>,
 }
 
 /// The sample as it would have been recorded: first all declarations, then what each night made. Submitted one after the
 /// other to an empty store, the declarations are revision 1 and the nights the revisions from 2 on.
-pub fn nights(options: Options) -> impl Iterator<Item = Vec<Record>> + Send {
+pub fn nights(options: Options) -> impl Iterator<Item = Recording> + Send {
     let world = World::new(options);
-    let declarations = (0..world.brands).flat_map(declarations::of_brand).collect();
+    let declarations = Recording {
+        at: world.first.midnight(),
+        records: (0..world.brands).flat_map(declarations::of_brand).collect(),
+    };
     let night = move |index| {
-        (0..world.brands)
-            .flat_map(|brand| Night::new(world, brand, index).records())
-            .collect()
+        let of_brand = |brand| Night::new(world, brand, index).records();
+        let records: Vec<Record> = (0..world.brands).flat_map(of_brand).collect();
+        let last = records.iter().filter_map(last_instant).max();
+        let at = last.unwrap_or(world.first.plus(index + 1).midnight());
+        Recording {
+            at: Timestamp(at.0 + A_MINUTE),
+            records,
+        }
     };
     std::iter::once(declarations).chain((0..world.days).map(night))
+}
+
+const A_MINUTE: i64 = 60_000_000;
+
+/// The last instant at which something happened that a record tells of.
+fn last_instant(record: &Record) -> Option<Timestamp> {
+    match record {
+        Record::Version(version) => version.created_at,
+        Record::Execution(run) => {
+            let made = run.outputs.iter().flatten().map(|output| output.version.created_at);
+            made.chain([run.started_at, run.ended_at]).max().flatten()
+        }
+        Record::Artifact(_) | Record::Alias(_) | Record::AliasRemoval(_) | Record::Deletion(_) => None,
+    }
 }
 
 /// The sizes that everything follows from.

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use super::{Options, records};
+use super::{Options, nights, records};
 use crate::domain::filter::VersionQuery;
 use crate::domain::key::{ArtifactKey, check_partition_key, check_version};
 use crate::domain::record::{CreateVersion, Record};
@@ -179,6 +179,14 @@ fn nothing_is_made_before_its_window_ends_or_long_after_the_last_day() {
             );
         }
     }
+}
+
+#[test]
+fn nights_are_recorded_one_after_the_other_and_the_last_in_the_morning_after() {
+    let recorded: Vec<Timestamp> = nights(Options::default()).map(|night| night.at).collect();
+    assert!(recorded.is_sorted_by(|one, next| one < next));
+    assert_eq!(recorded.first().unwrap().to_string(), "2026-08-05T00:00:00Z");
+    assert!(recorded.last().unwrap().to_string().starts_with("2026-11-23T07:"));
 }
 
 #[test]

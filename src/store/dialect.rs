@@ -375,3 +375,14 @@ pub(super) fn indexed_by(backend: DbBackend, index: &str) -> String {
         _ => String::new(),
     }
 }
+
+/// A statement that answers the rows of another, each of so many numbers and texts, as one text: see `cells`. Only where
+/// rows are dear.
+pub(super) fn packed(backend: DbBackend, sql: &str, columns: usize) -> Option<String> {
+    if backend != DbBackend::Sqlite {
+        return None;
+    }
+    let names: Vec<String> = (0..columns).map(|n| format!("c{n}")).collect();
+    let names = names.join(", ");
+    Some(format!("WITH answer ({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM answer"))
+}

@@ -4,7 +4,8 @@ use ::entity::{ExecutionId, VersionId, edge};
 use sea_orm::ConnectionTrait;
 
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
-use super::sql::{Binds, Cells, deal, spread};
+use super::cells::Cells;
+use super::sql::{Binds, deal, spread};
 use super::{Scope, StoreError, dialect};
 
 /// What the keys of an execution's edges are made of: the name and the version.
@@ -112,7 +113,7 @@ async fn list(
     let order = walk.order_and_limit(&mut binds, &side.keys);
     let columns = ["edge.execution_id", "edge.version_id", "edge.name", "edge.revision"];
     let sql = dialect::limited_children(binds.backend, &table, "edge", &columns, &own, &side.keys, &order);
-    let mut lists = deal(parents.len(), &binds.all(db, &sql).await?, read_edge)?;
+    let mut lists = deal(parents.len(), &binds.many(db, &sql, 1 + columns.len()).await?, read_edge)?;
     let by_execution = side.parent == OF_EXECUTION.parent;
     for list in &mut lists {
         walk.merge(list, |row: &EdgeRow| {
@@ -180,5 +181,5 @@ async fn count(
         side.parent,
         number(role)
     );
-    spread(parents.len(), &binds.all(db, &sql).await?)
+    spread(parents.len(), &binds.many(db, &sql, 2).await?)
 }

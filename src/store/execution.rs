@@ -5,7 +5,8 @@ use sea_orm::ConnectionTrait;
 
 use super::execution_list::ExecutionOrderField;
 use super::page::Key;
-use super::sql::{Binds, Cells, place, read};
+use super::cells::Cells;
+use super::sql::{Binds, place, read};
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ExecutionKey;
 use crate::domain::record::{ExecutionKind, ExecutionState};
@@ -51,11 +52,7 @@ pub struct ExecutionRow {
 impl ExecutionRow {
     /// Its natural key.
     pub fn key_of(&self) -> ExecutionKey {
-        ExecutionKey {
-            project: self.project.clone(),
-            domain: self.domain.clone(),
-            name: self.name.clone(),
-        }
+        ExecutionKey { project: self.project.clone(), domain: self.domain.clone(), name: self.name.clone() }
     }
 
     /// Its place in an order.
@@ -72,6 +69,9 @@ pub(super) const COLUMNS: &str = "execution.id, execution.project, execution.dom
     coalesce(execution.entity, ''), coalesce(execution.entity_version, ''), coalesce(execution.node_id, ''), \
     coalesce(execution.attempt, -2147483648), coalesce(execution.principal, ''), coalesce(execution.parent_id, 0), \
     execution.started_at, coalesce(execution.ended_at, -9223372036854775808), coalesce(execution.error, ''), execution.revision";
+
+/// How many columns [`COLUMNS`] are.
+pub(super) const EXECUTION_COLUMNS: usize = 16;
 
 /// Reads an execution.
 pub(super) fn read_execution(cells: &mut Cells) -> Result<ExecutionRow, StoreError> {
@@ -97,17 +97,13 @@ pub(super) fn read_execution(cells: &mut Cells) -> Result<ExecutionRow, StoreErr
 }
 
 /// Executions by id.
-pub async fn execution_find_many(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    ids: &[ExecutionId],
-) -> Result<Vec<ExecutionRow>, StoreError> {
+pub async fn execution_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[ExecutionId]) -> Result<Vec<ExecutionRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
     let sql = format!("SELECT {COLUMNS} FROM execution WHERE {these} AND execution.revision <= {revision}");
-    read(&binds.all(db, &sql).await?, read_execution)
+    read(&binds.many(db, &sql, EXECUTION_COLUMNS).await?, read_execution)
 }
 
 /// Executions by key: an answer for each, in their order.
@@ -125,7 +121,7 @@ pub async fn execution_find_by_keys(
         "SELECT parent.key, {COLUMNS} FROM {parents} {then} execution ON execution.key_digest = parent.value \
          WHERE execution.revision <= {revision}"
     );
-    place(keys.len(), &binds.all(db, &sql).await?, read_execution)
+    place(keys.len(), &binds.many(db, &sql, 1 + EXECUTION_COLUMNS).await?, read_execution)
 }
 
 /// The metadata of executions: JSON objects, as text.
@@ -138,8 +134,6 @@ pub async fn execution_metadata(
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
-    let sql = format!(
-        "SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}"
-    );
-    read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?)))
+    let sql = format!("SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}");
+    read(&binds.many(db, &sql, 2).await?, |cells| Ok((cells.next()?, cells.next()?)))
 }

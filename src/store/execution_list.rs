@@ -3,7 +3,7 @@
 use ::entity::{ExecutionId, NO_TIME};
 use sea_orm::ConnectionTrait;
 
-use super::execution::{COLUMNS, ExecutionRow, read_execution};
+use super::execution::{COLUMNS, EXECUTION_COLUMNS, ExecutionRow, read_execution};
 use super::page::{KeyKind, OrderDirection, Page, Slice};
 use super::sql::{Binds, deal, read, spread};
 use super::version_conditions::Conditions;
@@ -67,10 +67,7 @@ impl ExecutionOrderField {
 
 impl Default for ExecutionOrder {
     fn default() -> Self {
-        Self {
-            field: ExecutionOrderField::RecordedAt,
-            direction: OrderDirection::Descending,
-        }
+        Self { field: ExecutionOrderField::RecordedAt, direction: OrderDirection::Descending }
     }
 }
 
@@ -121,20 +118,14 @@ pub async fn execution_list(
     let bounds = walk.bounds(&mut binds, columns);
     let order = walk.order_and_limit(&mut binds, columns);
     let sql = format!("SELECT {COLUMNS} FROM execution WHERE {}{bounds} {order}", all.as_str());
-    Ok(page.slice(read(&binds.all(db, &sql).await?, read_execution)?))
+    Ok(page.slice(read(&binds.many(db, &sql, EXECUTION_COLUMNS).await?, read_execution)?))
 }
 
 /// How many executions there are.
-pub async fn execution_count(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    filter: &ExecutionFilter,
-) -> Result<i64, StoreError> {
+pub async fn execution_count(db: &impl ConnectionTrait, scope: &Scope, filter: &ExecutionFilter) -> Result<i64, StoreError> {
     let mut binds = Binds::new(db);
     let all = conditions(&mut binds, scope, filter);
-    binds
-        .number(db, &format!("SELECT count(*) FROM execution WHERE {}", all.as_str()))
-        .await
+    binds.number(db, &format!("SELECT count(*) FROM execution WHERE {}", all.as_str())).await
 }
 
 /// The executions that are part of others, in order of recording: a page for each, in their order.
@@ -156,9 +147,8 @@ pub async fn execution_list_by_parents(
         "SELECT execution.id FROM execution WHERE execution.parent_id = parent.value AND execution.revision <= {revision}{bounds} {order}"
     );
     let picked = dialect::join_picked(binds.backend, "execution", &pick);
-    let rows = binds
-        .all(db, &format!("SELECT parent.key, {COLUMNS} FROM {parents} {picked}"))
-        .await?;
+    let sql = format!("SELECT parent.key, {COLUMNS} FROM {parents} {picked}");
+    let rows = binds.many(db, &sql, 1 + EXECUTION_COLUMNS).await?;
     let mut lists = deal(of.len(), &rows, read_execution)?;
     for list in &mut lists {
         walk.merge(list, |row| row.key(field));
@@ -167,11 +157,7 @@ pub async fn execution_list_by_parents(
 }
 
 /// How many executions are part of others: an answer for each, in their order.
-pub async fn execution_count_by_parents(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[ExecutionId],
-) -> Result<Vec<i64>, StoreError> {
+pub async fn execution_count_by_parents(db: &impl ConnectionTrait, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<i64>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, of.iter().map(|id| id.0)));
@@ -180,5 +166,5 @@ pub async fn execution_count_by_parents(
         "SELECT parent.key, (SELECT count(*) FROM execution WHERE execution.parent_id = parent.value \
          AND execution.revision <= {revision}) FROM {parents}"
     );
-    spread(of.len(), &binds.all(db, &sql).await?)
+    spread(of.len(), &binds.many(db, &sql, 2).await?)
 }

@@ -8,7 +8,8 @@ use sea_orm::ConnectionTrait;
 use super::artifact::read_granularity;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::partition_filter::{Inner, PartitionTest};
-use super::sql::{Binds, Cells, deal, read, spread};
+use super::cells::Cells;
+use super::sql::{Binds, deal, read, spread};
 use super::version_conditions::{Conditions, has_value, in_ranges};
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionsOf};
@@ -49,36 +50,28 @@ pub struct PartitionsOf {
     pub filter: Option<PartitionTest>,
 }
 
-const COLUMNS: &str = "partition.id, partition.artifact_id, partition.\"values\", partition.window_start, coalesce(partition.granularity, '')";
+const PARTITION_COLUMNS: usize = 5;
+const COLUMNS: &str =
+    "partition.id, partition.artifact_id, partition.\"values\", partition.window_start, coalesce(partition.granularity, '')";
 
 fn read_partition(cells: &mut Cells) -> Result<PartitionRow, StoreError> {
     let (id, artifact_id) = (cells.next()?, cells.next()?);
     let values: String = cells.next()?;
-    let values = serde_json::from_str(&values)
-        .map_err(|e| StoreError::Inconsistent(format!("partition values {values}: {e}")))?;
+    let values = serde_json::from_str(&values).map_err(|e| StoreError::Inconsistent(format!("partition values {values}: {e}")))?;
     let start = Timestamp(cells.next()?);
     let granularity = cells.text()?.map(|text| read_granularity(&text)).transpose()?;
-    Ok(PartitionRow {
-        id,
-        artifact_id,
-        values,
-        window: granularity.map(|granularity| Window { start, granularity }),
-    })
+    Ok(PartitionRow { id, artifact_id, values, window: granularity.map(|granularity| Window { start, granularity }) })
 }
 
 /// Partitions by id.
-pub async fn partition_find_many(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    ids: &[PartitionId],
-) -> Result<Vec<PartitionRow>, StoreError> {
+pub async fn partition_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[PartitionId]) -> Result<Vec<PartitionRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "partition.id", &list);
     let visible = visible(&revision);
     let sql = format!("SELECT {COLUMNS} FROM partition WHERE {these} AND {visible}");
-    read(&binds.all(db, &sql).await?, read_partition)
+    read(&binds.many(db, &sql, PARTITION_COLUMNS).await?, read_partition)
 }
 
 /// Whether a partition is there as of a revision.
@@ -119,10 +112,7 @@ pub(super) fn of_test(binds: &mut Binds, revision: &str, test: &Inner) -> (Strin
         let list = binds.bind(dialect::digests(binds.backend, digests.iter().copied()));
         let named = dialect::each_digest(binds.backend, &list).replace(" AS parent", " AS named");
         let then = dialect::then_join(binds.backend);
-        return (
-            format!("{named} {then} partition ON partition.digest = named.value"),
-            all.as_str().to_owned(),
-        );
+        return (format!("{named} {then} partition ON partition.digest = named.value"), all.as_str().to_owned());
     }
     all.and(passes(binds, test).as_str());
     ("partition".to_owned(), all.as_str().to_owned())
@@ -146,11 +136,8 @@ pub async fn partition_list(
         let parents = dialect::each_number(binds.backend, &list);
         let conditions = format!("{} AND partition.artifact_id = parent.value", visible(&revision));
         let sql = picked(&mut binds, &parents, "partition", &conditions, walk);
-        let rows = deal(plain.len(), &binds.all(db, &sql).await?, read_partition)?;
-        plain
-            .iter()
-            .zip(rows)
-            .for_each(|((position, _), rows)| lists[*position] = rows);
+        let rows = deal(plain.len(), &binds.many(db, &sql, 1 + PARTITION_COLUMNS).await?, read_partition)?;
+        plain.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for tests in tests.chunks(16) {
         let mut binds = Binds::new(db);
@@ -164,15 +151,8 @@ pub async fn partition_list(
                 picked(&mut binds, &parent, &from, &conditions, walk)
             })
             .collect();
-        let rows = deal(
-            tests.len(),
-            &binds.all(db, &members.join(" UNION ALL ")).await?,
-            read_partition,
-        )?;
-        tests
-            .iter()
-            .zip(rows)
-            .for_each(|((position, _), rows)| lists[*position] = rows);
+        let rows = deal(tests.len(), &binds.many(db, &members.join(" UNION ALL "), 1 + PARTITION_COLUMNS).await?, read_partition)?;
+        tests.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for list in &mut lists {
         walk.merge(list, PartitionRow::key);
@@ -199,18 +179,11 @@ fn picked(binds: &mut Binds, parents: &str, from: &str, conditions: &str, walk: 
     let bounds = walk.bounds(binds, &keys);
     let order = walk.order_and_limit(binds, &keys);
     let pick = format!("SELECT partition.id FROM {from} WHERE {conditions}{bounds} {order}");
-    format!(
-        "SELECT parent.key, {COLUMNS} FROM {parents} {}",
-        dialect::join_picked(binds.backend, "partition", &pick)
-    )
+    format!("SELECT parent.key, {COLUMNS} FROM {parents} {}", dialect::join_picked(binds.backend, "partition", &pick))
 }
 
 /// How many partitions artifacts have: an answer for each, in their order.
-pub async fn partition_count(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[PartitionsOf],
-) -> Result<Vec<i64>, StoreError> {
+pub async fn partition_count(db: &impl ConnectionTrait, scope: &Scope, of: &[PartitionsOf]) -> Result<Vec<i64>, StoreError> {
     let mut counts = vec![0; of.len()];
     let (plain, tests) = split(of);
     if !plain.is_empty() {
@@ -222,11 +195,8 @@ pub async fn partition_count(
             "SELECT parent.key, (SELECT count(*) FROM partition WHERE partition.artifact_id = parent.value AND {}) FROM {parents}",
             visible(&revision)
         );
-        let found = spread(plain.len(), &binds.all(db, &sql).await?)?;
-        plain
-            .iter()
-            .zip(found)
-            .for_each(|((position, _), count)| counts[*position] = count);
+        let found = spread(plain.len(), &binds.many(db, &sql, 2).await?)?;
+        plain.iter().zip(found).for_each(|((position, _), count)| counts[*position] = count);
     }
     for tests in tests.chunks(16) {
         let mut binds = Binds::new(db);
@@ -241,20 +211,13 @@ pub async fn partition_count(
             })
             .collect();
         let found = spread(tests.len(), &binds.all(db, &members.join(" UNION ALL ")).await?)?;
-        tests
-            .iter()
-            .zip(found)
-            .for_each(|((position, _), count)| counts[*position] = count);
+        tests.iter().zip(found).for_each(|((position, _), count)| counts[*position] = count);
     }
     Ok(counts)
 }
 
 /// How many versions partitions have: an answer for each, in their order.
-pub async fn partition_version_counts(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    ids: &[PartitionId],
-) -> Result<Vec<i64>, StoreError> {
+pub async fn partition_version_counts(db: &impl ConnectionTrait, scope: &Scope, ids: &[PartitionId]) -> Result<Vec<i64>, StoreError> {
     let of: Vec<VersionsOf> = ids.iter().copied().map(VersionsOf::Partition).collect();
     version_count(db, scope, &of, &VersionFilter::default()).await
 }

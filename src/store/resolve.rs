@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 use super::artifact::{ArtifactRow, artifact_find};
 use super::partition::partition_find_many;
 use super::partition_filter::{PartitionTest, UnknownKey};
-use super::sql::{Binds, Cells};
+use super::sql::{Binds, first};
 use super::version::{VersionRow, VersionState, read_version, version_columns};
 use super::version_latest::{LatestOf, version_latest_by_artifacts};
 use super::{Scope, StoreError};
@@ -123,8 +123,7 @@ pub(super) async fn without_partition(
     };
     let columns = version_columns(&revision);
     let sql = format!("SELECT {columns} FROM version WHERE {chosen} AND version.revision <= {revision}");
-    let rows = binds.all(db, &sql).await?;
-    rows.first().map(|row| read_version(&mut Cells::new(row))).transpose()
+    first(&binds.all(db, &sql).await?, read_version)
 }
 
 /// Whether a version belongs to a partition that passes.

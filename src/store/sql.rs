@@ -1,8 +1,10 @@
 //! The text of a statement together with the values bound in it, and rows read by position.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use super::StoreError;
+use super::cells::{Cells, RowSet};
+use super::dialect;
 
 /// The values of a statement under way. Its text is written around the placeholders that [`Binds::bind`] gives out.
 ///
@@ -15,10 +17,7 @@ pub(super) struct Binds {
 
 impl Binds {
     pub fn new(db: &impl ConnectionTrait) -> Self {
-        Self {
-            backend: db.get_database_backend(),
-            values: Vec::new(),
-        }
+        Self { backend: db.get_database_backend(), values: Vec::new() }
     }
 
     /// Adds a value and answers its placeholder.
@@ -33,98 +32,93 @@ impl Binds {
         placeholders.join(", ")
     }
 
-    /// Runs the statement and answers its rows.
-    pub async fn all(self, db: &impl ConnectionTrait, sql: &str) -> Result<Vec<QueryResult>, StoreError> {
-        Ok(db
-            .query_all_raw(Statement::from_sql_and_values(self.backend, sql, self.values))
-            .await?)
+    /// Runs the statement and answers its rows: for few of them.
+    pub async fn all(self, db: &impl ConnectionTrait, sql: &str) -> Result<RowSet, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend, sql, self.values);
+        Ok(RowSet::Rows(db.query_all_raw(statement).await?))
+    }
+
+    /// Runs a statement that answers many rows, each of so many numbers and texts.
+    pub async fn many(self, db: &impl ConnectionTrait, sql: &str, columns: usize) -> Result<RowSet, StoreError> {
+        let Some(packed) = dialect::packed(self.backend, sql, columns) else {
+            return self.all(db, sql).await;
+        };
+        let statement = Statement::from_sql_and_values(self.backend, packed, self.values);
+        let row = db.query_one_raw(statement).await?;
+        Ok(RowSet::Packed(row.map_or(Ok(String::new()), |row| row.try_get_by_index(0))?))
     }
 
     /// Runs a statement that answers one number.
     pub async fn number(self, db: &impl ConnectionTrait, sql: &str) -> Result<i64, StoreError> {
-        let row = db
-            .query_one_raw(Statement::from_sql_and_values(self.backend, sql, self.values))
-            .await?;
+        let row = db.query_one_raw(Statement::from_sql_and_values(self.backend, sql, self.values)).await?;
         Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
     }
 }
 
-/// Reads the columns of a row from left to right: by position, since a look-up by name costs more than the value.
-#[derive(Debug)]
-pub(super) struct Cells<'a> {
-    row: &'a QueryResult,
-    next: usize,
-}
-
-impl<'a> Cells<'a> {
-    pub fn new(row: &'a QueryResult) -> Self {
-        Self { row, next: 0 }
-    }
-
-    /// The next column.
-    pub fn next<T: TryGetable>(&mut self) -> Result<T, DbErr> {
-        let index = self.next;
-        self.next += 1;
-        self.row.try_get_by_index(index)
-    }
-
-    /// The next column, a text of which the empty one stands for none: cheaper than NULL, which is an error on its way.
-    pub fn text(&mut self) -> Result<Option<String>, DbErr> {
-        Ok(Some(self.next::<String>()?).filter(|text| !text.is_empty()))
-    }
-}
-
 /// Reads every row with a function.
-pub(super) fn read<T>(
-    rows: &[QueryResult],
-    row: impl Fn(&mut Cells) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|r| row(&mut Cells::new(r))).collect()
+pub(super) fn read<T>(rows: &RowSet, read_one: impl Fn(&mut Cells) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+    let mut all = Vec::new();
+    rows.each(|cells| {
+        all.push(read_one(cells)?);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
-/// Spreads numbers that were found for some positions over all of them; the others get 0.
-pub(super) fn spread(count: usize, rows: &[QueryResult]) -> Result<Vec<i64>, StoreError> {
+/// Reads the first row with a function.
+pub(super) fn first<T>(rows: &RowSet, read_one: impl Fn(&mut Cells) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    Ok(read(rows, read_one)?.into_iter().next())
+}
+
+/// Spreads numbers that were found for some positions, which stand in the first column, over all; the others get 0.
+pub(super) fn spread(count: usize, rows: &RowSet) -> Result<Vec<i64>, StoreError> {
     let mut numbers = vec![0; count];
-    for row in rows {
-        let mut cells = Cells::new(row);
-        let position: i64 = cells.next()?;
-        if let Some(number) = usize::try_from(position).ok().and_then(|p| numbers.get_mut(p)) {
+    at_positions(rows, |position, cells| {
+        if let Some(number) = numbers.get_mut(position) {
             *number += cells.next::<i64>()?;
         }
-    }
+        Ok(())
+    })?;
     Ok(numbers)
 }
 
 /// Puts what was found for some positions, which stand in the first column, into a list of all.
 pub(super) fn place<T>(
     count: usize,
-    rows: &[QueryResult],
+    rows: &RowSet,
     read_one: impl Fn(&mut Cells) -> Result<T, StoreError>,
 ) -> Result<Vec<Option<T>>, StoreError> {
     let mut found: Vec<Option<T>> = std::iter::repeat_with(|| None).take(count).collect();
-    for row in rows {
-        let mut cells = Cells::new(row);
-        let position: i64 = cells.next()?;
-        if let Some(slot) = usize::try_from(position).ok().and_then(|p| found.get_mut(p)) {
-            *slot = Some(read_one(&mut cells)?);
+    at_positions(rows, |position, cells| {
+        let row = read_one(cells)?;
+        if let Some(slot) = found.get_mut(position) {
+            *slot = Some(row);
         }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
 /// Deals rows, each with the position of its parent in the first column, out to their parents.
 pub(super) fn deal<T>(
     count: usize,
-    rows: &[QueryResult],
+    rows: &RowSet,
     read_one: impl Fn(&mut Cells) -> Result<T, StoreError>,
 ) -> Result<Vec<Vec<T>>, StoreError> {
     let mut dealt: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
-    for row in rows {
-        let mut cells = Cells::new(row);
-        let position: i64 = cells.next()?;
-        if let Some(children) = usize::try_from(position).ok().and_then(|p| dealt.get_mut(p)) {
-            children.push(read_one(&mut cells)?);
+    at_positions(rows, |position, cells| {
+        let row = read_one(cells)?;
+        if let Some(children) = dealt.get_mut(position) {
+            children.push(row);
         }
-    }
+        Ok(())
+    })?;
     Ok(dealt)
+}
+
+fn at_positions(rows: &RowSet, mut f: impl FnMut(usize, &mut Cells) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    rows.each(|cells| {
+        let position = usize::try_from(cells.next::<i64>()?).unwrap_or(usize::MAX);
+        f(position, cells)
+    })
 }

@@ -84,7 +84,7 @@ impl<'a> Counts<'a> {
     }
 
     async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Vec<i64>, StoreError> {
-        spread(parents, &self.binds.all(db, &self.texts.join(" UNION ALL ")).await?)
+        spread(parents, &self.binds.many(db, &self.texts.join(" UNION ALL "), 2).await?)
     }
 
     fn add_places(&mut self, places: &[Place]) {

@@ -8,7 +8,7 @@ use super::artifact::Placement;
 use super::page::Walk;
 use super::partition_filter::Inner;
 use super::sql::{Binds, deal};
-use super::version::{VersionRow, read_version, version_columns};
+use super::version::{VERSION_COLUMNS, VersionRow, read_version, version_columns};
 use super::version_conditions::{self as conditions, Conditions};
 use super::version_list::{VersionFilter, VersionOrderField, VersionsOf};
 use super::version_place::{Groups, Place, artifact_places, driver, named_place, partition_places, single};
@@ -121,7 +121,7 @@ impl Members {
     }
 
     async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Rows, StoreError> {
-        let rows = self.binds.all(db, &self.texts.join(" UNION ALL ")).await?;
+        let rows = self.binds.many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS).await?;
         deal(parents, &rows, read_version)
     }
 }
@@ -292,7 +292,7 @@ fn recent_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
     let recent = binds.bind(RECENT);
     let from = format!(
         "(SELECT id, created_at, ordinal, window_start, partition_id, produced_revision, deleted_revision FROM version \
-         WHERE version.artifact_id = {artifact}{bounds} {order} LIMIT {recent}) AS version"
+         WHERE version.artifact_id = {artifact}{bounds} {order} LIMIT {recent} + 0) AS version"
     );
     let mut all = conditions::produced(binds, revision, wanted.filter);
     all.and(conditions::partition(binds, test, true).as_str());
@@ -338,10 +338,14 @@ fn test_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
             let list = binds.bind(dialect::pairs(ranges));
             let ranges = dialect::each_range(binds.backend, &list);
             let then = dialect::then_join(binds.backend);
+            let indexed = dialect::indexed_by(binds.backend, "version_window");
             format!(
-                "{ranges} {then} version ON version.artifact_id = {artifact} \
+                "{ranges} {then} version{indexed} ON version.artifact_id = {artifact} \
                  AND version.window_start >= range.low AND version.window_start < range.high"
             )
+        }
+        (None, _, Some(_)) if test.placement == Placement::Current && wanted.field != VersionOrderField::Version => {
+            format!("version{}", dialect::indexed_by(binds.backend, "version_window"))
         }
         _ => "version".to_owned(),
     };

@@ -26,7 +26,7 @@ pub enum VersionQuery {
     /// percent-encoded; without a version, or with `@latest`, the most recent. `flyte://av0.2/<org>/<project>/…` is read too.
     Uri(String),
     /// By key.
-    Key(VersionKeyQuery),
+    Key(Box<VersionKeyQuery>),
 }
 
 /// Which version of one artifact is wanted: an exact one, the one at an alias, or else the most recent, which is the AVAILABLE
@@ -95,17 +95,18 @@ impl From<VersionQuery> for filter::VersionQuery {
     fn from(query: VersionQuery) -> Self {
         match query {
             VersionQuery::Uri(uri) => Self::Uri(uri),
-            VersionQuery::Key(VersionKeyQuery {
-                artifact,
-                version,
-                alias,
-                partition,
-            }) => Self::Key(filter::VersionKeyQuery {
-                artifact: artifact.into(),
-                version,
-                alias,
-                partition: partition.map(Into::into),
-            }),
+            VersionQuery::Key(key) => Self::Key((*key).into()),
+        }
+    }
+}
+
+impl From<VersionKeyQuery> for filter::VersionKeyQuery {
+    fn from(query: VersionKeyQuery) -> Self {
+        Self {
+            artifact: query.artifact.into(),
+            version: query.version,
+            alias: query.alias,
+            partition: query.partition.map(Into::into),
         }
     }
 }

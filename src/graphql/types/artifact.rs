@@ -219,6 +219,7 @@ impl Artifact {
 
     /// Its versions.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn versions(
         &self,
         ctx: &Context<'_>,

@@ -125,6 +125,7 @@ impl Partition {
 
     /// Its versions.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
     async fn versions(
         &self,
         ctx: &Context<'_>,
