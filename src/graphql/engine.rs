@@ -82,7 +82,7 @@ pub struct Prepared {
     kind: OperationType,
     variables: Variables,
     /// Those variables that the cost of an operation can depend on.
-    numbers: Variables,
+    plain: Variables,
 }
 
 impl Prepared {
@@ -207,12 +207,12 @@ impl Engine {
         let prepared = Prepared {
             kind: definition.ty,
             operation_name: name.map(str::to_owned),
-            numbers: numbers(&variables),
+            plain: plain(&variables),
             document: Arc::clone(&document),
             variables,
         };
         if !document.is_valid() {
-            self.validate(prepared.request(prepared.numbers.clone())).await?;
+            self.validate(prepared.request(prepared.plain.clone())).await?;
             document.set_valid();
             self.documents.insert(&query, document);
         }
@@ -274,7 +274,7 @@ impl Engine {
     /// The executor refuses to start only for the cost, which depends on the variables; the checker knows the number.
     async fn request_errors(&self, errors: Vec<ServerError>, prepared: &Prepared) -> Vec<ApiError> {
         if errors.iter().any(|error| error.message == TOO_COMPLEX)
-            && let Err(errors) = self.validate(prepared.request(prepared.numbers.clone())).await
+            && let Err(errors) = self.validate(prepared.request(prepared.plain.clone())).await
         {
             return errors;
         }
@@ -355,22 +355,21 @@ fn select<'a>(
     }
 }
 
-/// The variables that the cost of an operation depends on: numbers, since a page's size is one, and lists of texts, since
-/// the ids of `nodes` are one. The others may be megabytes, and are not copied.
-fn numbers(variables: &Variables) -> Variables {
-    let is_text = |item: &Value| matches!(item, Value::String(_));
-    let mut numbers = Variables::default();
+/// The variables that the cost of an operation can depend on: plain ones, such as a page's size, and lists of plain ones,
+/// such as the ids of nodes. Objects, such as records, may be megabytes, and are not copied.
+fn plain(variables: &Variables) -> Variables {
+    let is_object = |value: &Value| matches!(value, Value::Object(_) | Value::List(_));
+    let mut plain = Variables::default();
     for (name, value) in variables.iter() {
-        let counts = match value {
-            Value::Number(_) | Value::Boolean(_) | Value::Null => true,
-            Value::List(items) => items.iter().all(is_text),
-            _ => false,
+        let is_plain = match value {
+            Value::List(items) => !items.iter().any(is_object),
+            value => !is_object(value),
         };
-        if counts {
-            numbers.insert(name.clone(), value.clone());
+        if is_plain {
+            plain.insert(name.clone(), value.clone());
         }
     }
-    numbers
+    plain
 }
 
 /// Nothing was executed: every error is about the request as a whole.
@@ -404,12 +403,20 @@ fn parse_failure(error: &parser::Error) -> ApiError {
 fn validation_failure(error: ServerError) -> ApiError {
     let failure = match scalar_of(&error.message).and_then(|scalar| Some((scalar, scalars::advice(scalar)?))) {
         Some((_, advice)) => ApiError::new(ErrorCode::BadUserInput, format!("{}: {advice}.", error.message)),
-        None => ApiError::new(ErrorCode::GraphqlValidationFailed, error.message),
+        None => ApiError::new(ErrorCode::GraphqlValidationFailed, sentence(error.message)),
     };
     match error.locations.first() {
         Some(position) => failure.at(*position),
         None => failure,
     }
+}
+
+/// The library's words, which do not always end with a full stop.
+fn sentence(mut words: String) -> String {
+    if !words.ends_with(['.', '?', '!']) {
+        words.push('.');
+    }
+    words
 }
 
 /// The type that a complaint ends with: `…, expected type "DateTime"`.

@@ -214,6 +214,7 @@ impl Mutation {
     /// Records many things at once, each with its own result: one that is refused does not keep the others from being recorded.
     /// Sending all of them again is safe. A version whose partition does not fit the artifact's declaration is kept and flagged
     /// in `schemaMismatch`, since nobody may be there to read the answer.
+    // Estimated as a page of the default size: to count them, the library would read all records once more.
     #[graphql(complexity = "super::connection::page_cost(None, None, child_complexity)")]
     async fn ingest(
         &self,

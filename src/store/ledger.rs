@@ -328,6 +328,7 @@ impl Ledger {
         {
             self.resolved
                 .insert((row.execution_id, digest(&row.digest)?), row.version_id);
+            self.new_resolved.known.insert((row.execution_id, row.digest));
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Reply {
     pub fn refused(&self, code: &str) -> &Self {
         assert_eq!((self.errors.len(), self.code()), (1, code), "{}", self.body);
         let message = self.message();
-        assert!(message.ends_with('.') && message.len() > 20, "no sentence: {message}");
+        assert!(message.ends_with(['.', '?']) && message.len() > 20, "no sentence: {message}");
         self
     }
 

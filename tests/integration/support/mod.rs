@@ -5,6 +5,7 @@ pub mod client;
 pub mod db;
 pub mod fixtures;
 pub mod log;
+pub mod process;
 
 pub use app::TestApp;
 pub use client::Reply;
@@ -20,7 +21,7 @@ macro_rules! on_both_databases {
         mod $name {
             use super::*;
 
-            async fn body($db: $crate::support::TestDb) $body
+            async fn body($db: TestDb) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
