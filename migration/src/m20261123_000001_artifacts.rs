@@ -139,8 +139,9 @@ const UP: &[&str] = &[
         revision BIGINT NOT NULL,
         ended_revision BIGINT NOT NULL
     )",
-    // One open stay of a name in an artifact; its history beside it.
-    "CREATE UNIQUE INDEX alias_name ON alias (artifact_id, name, ended_revision)",
+    // At most one open stay of a name in an artifact; its history beside it.
+    "CREATE UNIQUE INDEX alias_open ON alias (artifact_id, name) WHERE ended_revision = 9223372036854775807",
+    "CREATE INDEX alias_name ON alias (artifact_id, name, ended_revision)",
     "CREATE INDEX alias_of_version ON alias (version_id, name)",
 ];
 

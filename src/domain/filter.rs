@@ -20,9 +20,10 @@ impl DateTimeRange {
     /// Refuses a range that ends before it starts.
     pub fn validate(&self, argument: &str) -> Result<(), Invalid> {
         match (self.from, self.to) {
-            (Some(from), Some(to)) if from >= to => {
-                Err(Invalid::new(argument, format!("The range ends at {to}, not after its start {from}: give from before to.")))
-            }
+            (Some(from), Some(to)) if from >= to => Err(Invalid::new(
+                argument,
+                format!("The range ends at {to}, not after its start {from}: give from before to."),
+            )),
             _ => Ok(()),
         }
     }
@@ -94,27 +95,54 @@ impl PartitionFilter {
         for value in &self.values {
             value.validate().map_err(|e| e.within("values"))?;
         }
-        self.time.as_ref().map_or(Ok(()), |time| time.validate().map_err(|e| e.within("time")))
+        self.time
+            .as_ref()
+            .map_or(Ok(()), |time| time.validate().map_err(|e| e.within("time")))
     }
 }
 
 impl ValueFilter {
     /// The filter that asks for one value.
     pub fn eq(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { key: key.into(), eq: Some(value.into()), ..Self::default() }
+        Self {
+            key: key.into(),
+            eq: Some(value.into()),
+            ..Self::default()
+        }
     }
 
     fn validate(&self) -> Result<(), Invalid> {
         check_name("key", &self.key, SHORT_NAME)?;
         if self.eq.is_none() && self.is_in.is_none() && self.not_in.is_none() && self.starts_with.is_none() {
-            return Err(Invalid::new("", format!("The filter on {:?} tests nothing: give eq, in, notIn or startsWith.", self.key)));
+            return Err(Invalid::new(
+                "",
+                format!(
+                    "The filter on {:?} tests nothing: give eq, in, notIn or startsWith.",
+                    self.key
+                ),
+            ));
         }
         let listed = self.is_in.iter().chain(&self.not_in).flatten();
-        if self.eq.iter().chain(&self.starts_with).chain(listed).any(String::is_empty) {
-            return Err(Invalid::new("", format!("The filter on {:?} names the empty string, which is no partition value.", self.key)));
+        if self
+            .eq
+            .iter()
+            .chain(&self.starts_with)
+            .chain(listed)
+            .any(String::is_empty)
+        {
+            return Err(Invalid::new(
+                "",
+                format!(
+                    "The filter on {:?} names the empty string, which is no partition value.",
+                    self.key
+                ),
+            ));
         }
         // No stored text has it, and PostgreSQL refuses to compare with it.
-        self.eq.iter().chain(&self.starts_with).chain(self.is_in.iter().chain(&self.not_in).flatten())
+        self.eq
+            .iter()
+            .chain(&self.starts_with)
+            .chain(self.is_in.iter().chain(&self.not_in).flatten())
             .try_for_each(|text| super::key::check_text("value", Some(text)))
     }
 
@@ -123,16 +151,26 @@ impl ValueFilter {
         self.eq.as_ref().is_none_or(|eq| eq == value)
             && self.is_in.as_ref().is_none_or(|list| list.iter().any(|v| v == value))
             && self.not_in.as_ref().is_none_or(|list| list.iter().all(|v| v != value))
-            && self.starts_with.as_ref().is_none_or(|prefix| value.starts_with(prefix.as_str()))
+            && self
+                .starts_with
+                .as_ref()
+                .is_none_or(|prefix| value.starts_with(prefix.as_str()))
     }
 }
 
 impl TimeFilter {
     fn validate(&self) -> Result<(), Invalid> {
         if self.at.is_none() && self.is_in.is_none() && self.from.is_none() && self.to.is_none() {
-            return Err(Invalid::new("", "The filter on time tests nothing: give at, in, from or to."));
+            return Err(Invalid::new(
+                "",
+                "The filter on time tests nothing: give at, in, from or to.",
+            ));
         }
-        DateTimeRange { from: self.from, to: self.to }.validate("")
+        DateTimeRange {
+            from: self.from,
+            to: self.to,
+        }
+        .validate("")
     }
 
     /// The ranges `[start, end)` in which the start of a window must lie, for an artifact of a granularity: ascending, apart.
@@ -152,7 +190,10 @@ impl TimeFilter {
         // The last window's end is the end of time itself, so an open end lies just behind it.
         let to = self.to.map_or(Timestamp(Timestamp::MAX.0 + 1), |t| size.ceil(t));
         let mut ranges = vec![(from, to)];
-        for asked in [self.at.as_ref().map(|t| vec![window(t)]), self.is_in.as_ref().map(|list| list.iter().map(window).collect())] {
+        for asked in [
+            self.at.as_ref().map(|t| vec![window(t)]),
+            self.is_in.as_ref().map(|list| list.iter().map(window).collect()),
+        ] {
             if let Some(windows) = asked {
                 ranges = intersect(&ranges, &windows);
             }
@@ -164,7 +205,9 @@ impl TimeFilter {
 type Range = (Timestamp, Timestamp);
 
 fn intersect(these: &[Range], those: &[Range]) -> Vec<Range> {
-    let pairs = these.iter().flat_map(|a| those.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
+    let pairs = these
+        .iter()
+        .flat_map(|a| those.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
     pairs.filter(|(start, end)| start < end).collect()
 }
 
@@ -227,9 +270,14 @@ impl VersionKeyQuery {
         self.version.as_deref().map_or(Ok(()), check_version)?;
         self.alias.as_deref().map_or(Ok(()), check_alias)?;
         if self.version.is_some() && self.alias.is_some() {
-            return Err(Invalid::new("alias", "The query names a version and an alias: give one of them."));
+            return Err(Invalid::new(
+                "alias",
+                "The query names a version and an alias: give one of them.",
+            ));
         }
-        self.partition.as_ref().map_or(Ok(()), |p| p.validate().map_err(|e| e.within("partition")))
+        self.partition
+            .as_ref()
+            .map_or(Ok(()), |p| p.validate().map_err(|e| e.within("partition")))
     }
 
     /// Whether it names one version and nothing that could contradict it.
@@ -249,30 +297,65 @@ mod tests {
 
     #[test]
     fn a_range_takes_every_window_that_overlaps_it() {
-        let filter = TimeFilter { from: Some(t("2026-11-15T10:30:00Z")), to: Some(t("2026-11-17T00:00:00Z")), ..TimeFilter::default() };
+        let filter = TimeFilter {
+            from: Some(t("2026-11-15T10:30:00Z")),
+            to: Some(t("2026-11-17T00:00:00Z")),
+            ..TimeFilter::default()
+        };
         assert_eq!(filter.starts(Granularity::Day), [(t("2026-11-15"), t("2026-11-17"))]);
-        assert_eq!(filter.starts(Granularity::Hour), [(t("2026-11-15T10:00:00Z"), t("2026-11-17"))]);
+        assert_eq!(
+            filter.starts(Granularity::Hour),
+            [(t("2026-11-15T10:00:00Z"), t("2026-11-17"))]
+        );
         assert_eq!(filter.starts(Granularity::Week), [(t("2026-11-09"), t("2026-11-23"))]);
     }
 
     #[test]
     fn a_finer_granularity_means_the_artifacts() {
-        let filter = TimeFilter { at: Some(t("2026-11-15T10:30:00Z")), granularity: Some(Granularity::Minute), ..TimeFilter::default() };
+        let filter = TimeFilter {
+            at: Some(t("2026-11-15T10:30:00Z")),
+            granularity: Some(Granularity::Minute),
+            ..TimeFilter::default()
+        };
         assert_eq!(filter.starts(Granularity::Day), [(t("2026-11-15"), t("2026-11-16"))]);
     }
 
     #[test]
     fn tests_are_combined() {
         let days = Some(vec![t("2026-11-15"), t("2026-11-16"), t("2026-11-20")]);
-        let filter = TimeFilter { is_in: days, to: Some(t("2026-11-18")), ..TimeFilter::default() };
+        let filter = TimeFilter {
+            is_in: days,
+            to: Some(t("2026-11-18")),
+            ..TimeFilter::default()
+        };
         assert_eq!(filter.starts(Granularity::Day), [(t("2026-11-15"), t("2026-11-17"))]);
     }
 
     #[test]
     fn what_tests_nothing_is_refused() {
-        assert!(DateTimeRange { from: Some(t("2026-01-02")), to: Some(t("2026-01-01")) }.validate("range").is_err());
-        let nothing = PartitionFilter { values: vec![ValueFilter { key: "region".into(), ..ValueFilter::default() }], ..PartitionFilter::default() };
+        assert!(
+            DateTimeRange {
+                from: Some(t("2026-01-02")),
+                to: Some(t("2026-01-01"))
+            }
+            .validate("range")
+            .is_err()
+        );
+        let nothing = PartitionFilter {
+            values: vec![ValueFilter {
+                key: "region".into(),
+                ..ValueFilter::default()
+            }],
+            ..PartitionFilter::default()
+        };
         assert!(nothing.validate().is_err());
-        assert!(PartitionFilter { time: Some(TimeFilter::default()), ..PartitionFilter::default() }.validate().is_err());
+        assert!(
+            PartitionFilter {
+                time: Some(TimeFilter::default()),
+                ..PartitionFilter::default()
+            }
+            .validate()
+            .is_err()
+        );
     }
 }

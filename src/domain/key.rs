@@ -108,7 +108,10 @@ pub fn check_alias(alias: &str) -> Result<(), Invalid> {
 
 fn not_latest(argument: &str, name: &str) -> Result<(), Invalid> {
     if name == LATEST {
-        return Err(Invalid::new(argument, format!("{argument} cannot be \"latest\": that word asks for the most recent version.")));
+        return Err(Invalid::new(
+            argument,
+            format!("{argument} cannot be \"latest\": that word asks for the most recent version."),
+        ));
     }
     Ok(())
 }
@@ -117,7 +120,10 @@ fn not_latest(argument: &str, name: &str) -> Result<(), Invalid> {
 pub fn check_partition_key(argument: &str, key: &str) -> Result<(), Invalid> {
     check_name(argument, key, SHORT_NAME)?;
     if RESERVED_KEYS.contains(&key) {
-        return Err(Invalid::new(argument, format!("{key:?} is reserved and cannot be a partition key: choose another name.")));
+        return Err(Invalid::new(
+            argument,
+            format!("{key:?} is reserved and cannot be a partition key: choose another name."),
+        ));
     }
     Ok(())
 }
@@ -125,7 +131,10 @@ pub fn check_partition_key(argument: &str, key: &str) -> Result<(), Invalid> {
 /// Free text: anything but U+0000, which PostgreSQL cannot keep.
 pub fn check_text(argument: &str, text: Option<&str>) -> Result<(), Invalid> {
     match text {
-        Some(text) if text.contains('\0') => Err(Invalid::new(argument, format!("{argument} has the character U+0000: leave it out."))),
+        Some(text) if text.contains('\0') => Err(Invalid::new(
+            argument,
+            format!("{argument} has the character U+0000: leave it out."),
+        )),
         _ => Ok(()),
     }
 }

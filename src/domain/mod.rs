@@ -21,13 +21,20 @@ pub struct Invalid {
 impl Invalid {
     /// Names the argument and says what is wrong with it.
     pub fn new(argument: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { argument: argument.into(), message: message.into() }
+        Self {
+            argument: argument.into(),
+            message: message.into(),
+        }
     }
 
     /// The same complaint about an argument that stands inside `outer`.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
-        self.argument = if self.argument.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.argument) };
+        self.argument = if self.argument.is_empty() {
+            outer.to_owned()
+        } else {
+            format!("{outer}.{}", self.argument)
+        };
         self
     }
 }

@@ -22,7 +22,10 @@ impl PartitionKey {
 
     /// What this partition of an artifact is found by. The window comes first and always, so that no value can pass for one.
     pub fn digest(&self, artifact: &ArtifactKey) -> Digest {
-        let window = self.window.map(|w| format!("{} {}", w.granularity.as_str(), w.start.0)).unwrap_or_default();
+        let window = self
+            .window
+            .map(|w| format!("{} {}", w.granularity.as_str(), w.start.0))
+            .unwrap_or_default();
         let mut parts = vec![artifact.project.as_str(), &artifact.domain, &artifact.name, &window];
         for (key, value) in &self.values {
             parts.extend([key.as_str(), value.as_str()]);
@@ -44,7 +47,11 @@ mod tests {
     use crate::domain::time::{Granularity, Timestamp, Window};
 
     fn artifact(name: &str) -> ArtifactKey {
-        ArtifactKey { project: "shop".into(), domain: "production".into(), name: name.into() }
+        ArtifactKey {
+            project: "shop".into(),
+            domain: "production".into(),
+            name: name.into(),
+        }
     }
 
     fn key(values: &[(&str, &str)], granularity: Option<Granularity>) -> PartitionKey {
@@ -74,7 +81,10 @@ mod tests {
     #[test]
     fn the_order_in_which_values_were_given_does_not_count() {
         let one = key(&[("a", "1"), ("b", "2")], None);
-        assert_eq!(one.digest(&artifact("x")), key(&[("b", "2"), ("a", "1")], None).digest(&artifact("x")));
+        assert_eq!(
+            one.digest(&artifact("x")),
+            key(&[("b", "2"), ("a", "1")], None).digest(&artifact("x"))
+        );
         assert_eq!(one.values_json(), r#"{"a":"1","b":"2"}"#);
     }
 

@@ -131,7 +131,13 @@ impl ExecutionKind {
 
 impl ExecutionState {
     /// Every state, from the least to the furthest along.
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Failed, Self::Aborted, Self::Succeeded];
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Failed,
+        Self::Aborted,
+        Self::Succeeded,
+    ];
 
     /// As stored and as in the API.
     pub const fn as_str(self) -> &'static str {
@@ -146,7 +152,10 @@ impl ExecutionState {
 
     /// As read back.
     pub fn from_stored(text: &str) -> Self {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).unwrap_or(Self::Queued)
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .unwrap_or(Self::Queued)
     }
 
     /// Whether the execution is over.

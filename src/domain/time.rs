@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// An instant in microseconds since 1970-01-01T00:00:00Z, in the years 0001 to 9999.
 ///
 /// Read from RFC 3339 with any offset; without one it is UTC, and a date alone is its midnight. Fractions finer than a
-/// microsecond are cut off, so that an instant is the same on every database. Written in UTC with `Z`.
+/// microsecond are cut off, so that an instant is the same on every database. Written in UTC with `Z`. Files may have
+/// other forms: see [`Timestamp::parse_in_file`].
 ///
 /// ```
 /// use heirloom::domain::time::Timestamp;
@@ -35,9 +36,31 @@ impl Timestamp {
 
     /// Reads RFC 3339; the error is one sentence for the caller.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let micros = parse_with_offset(text)
-            .or_else(|| parse_without_offset(text))
-            .ok_or_else(|| format!("{} is not a date and time: write RFC 3339, such as 2026-11-23T14:00:00Z.", quote(text)))?;
+        let micros = parse_with_offset(text).or_else(|| parse_without_offset(text));
+        Self::checked(text, micros)
+    }
+
+    /// Reads what workflow systems write into files: besides RFC 3339 the basic form of ISO 8601
+    /// (`20200402T001711+0000`), offsets such as `+01` and `+0100`, and the short American date (`01-22-21T04:30:55Z`
+    /// is 22 January 2021), all of which stand in published WfFormat instances.
+    pub fn parse_in_file(text: &str) -> Result<Self, String> {
+        Self::parse(text).or_else(|refusal| {
+            let micros = parse_iso_8601(text).or_else(|| parse_iso_8601(&american_to_iso(text)?));
+            if micros.is_some() {
+                Self::checked(text, micros)
+            } else {
+                Err(refusal)
+            }
+        })
+    }
+
+    fn checked(text: &str, micros: Option<i64>) -> Result<Self, String> {
+        let micros = micros.ok_or_else(|| {
+            format!(
+                "{} is not a date and time: write RFC 3339, such as 2026-11-23T14:00:00Z.",
+                quote(text)
+            )
+        })?;
         if (FIRST..=LAST).contains(&micros) {
             Ok(Self(micros))
         } else {
@@ -46,7 +69,9 @@ impl Timestamp {
     }
 
     fn civil(self) -> NaiveDateTime {
-        DateTime::<Utc>::from_timestamp_micros(self.0.clamp(FIRST, LAST)).unwrap_or_default().naive_utc()
+        DateTime::<Utc>::from_timestamp_micros(self.0.clamp(FIRST, LAST))
+            .unwrap_or_default()
+            .naive_utc()
     }
 
     fn from_civil(civil: NaiveDateTime) -> Self {
@@ -56,7 +81,11 @@ impl Timestamp {
 
 /// A caller's text in an error: shortened, so that an error is never longer than what it says.
 fn quote(text: &str) -> String {
-    if text.chars().count() <= 40 { format!("{text:?}") } else { format!("{:?}…", text.chars().take(40).collect::<String>()) }
+    if text.chars().count() <= 40 {
+        format!("{text:?}")
+    } else {
+        format!("{:?}…", text.chars().take(40).collect::<String>())
+    }
 }
 
 fn parse_with_offset(text: &str) -> Option<i64> {
@@ -74,10 +103,65 @@ fn parse_without_offset(text: &str) -> Option<i64> {
     four_digits.then(|| civil.and_utc().timestamp_micros())
 }
 
+/// The basic form, and the extended one with an offset without a colon. All digits must be there.
+fn parse_iso_8601(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T')?;
+    let (time, offset) = match time.find(['Z', '+', '-']) {
+        Some(at) => (&time[..at], iso_offset(&time[at..])?),
+        None => (time, 0),
+    };
+    let whole = time.split('.').next()?;
+    let civil = match (date.len(), whole.len()) {
+        (8, 6) => NaiveDateTime::parse_from_str(&format!("{date}T{time}"), "%Y%m%dT%H%M%S%.f"),
+        (10, 8) => NaiveDateTime::parse_from_str(&format!("{date}T{time}"), "%Y-%m-%dT%H:%M:%S%.f"),
+        _ => return None,
+    };
+    Some(civil.ok()?.and_utc().timestamp_micros() - offset * 1_000_000)
+}
+
+/// `MM-DD-YYT…` as `20YY-MM-DDT…`.
+fn american_to_iso(text: &str) -> Option<String> {
+    let (date, time) = text.split_once('T')?;
+    let parts: Vec<&str> = date.split('-').collect();
+    let [month, day, year] = parts[..] else { return None };
+    let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_american = [month, day, year].into_iter().all(two_digits);
+    is_american.then(|| format!("20{year}-{month}-{day}T{time}"))
+}
+
+/// Seconds east of UTC: `Z`, `+01`, `+0100` or `+01:00`.
+fn iso_offset(text: &str) -> Option<i64> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let (sign, digits) = (
+        if text.starts_with('-') { -1 } else { 1 },
+        text[1..].replacen(':', "", 1),
+    );
+    if !digits.bytes().all(|b| b.is_ascii_digit()) || !matches!(digits.len(), 2 | 4) {
+        return None;
+    }
+    let hours: i64 = digits[..2].parse().ok()?;
+    let minutes: i64 = digits
+        .get(2..)
+        .filter(|m| !m.is_empty())
+        .map_or(Some(0), |m| m.parse().ok())?;
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self.civil();
-        write!(f, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second())?;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        )?;
         match t.and_utc().timestamp_subsec_micros() {
             0 => f.write_str("Z"),
             micros => write!(f, ".{}Z", format!("{micros:06}").trim_end_matches('0')),
@@ -89,7 +173,7 @@ impl TryFrom<String> for Timestamp {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
+        Self::parse_in_file(&text)
     }
 }
 
@@ -152,7 +236,11 @@ impl Granularity {
                 monday.unwrap_or(day).and_time(NaiveTime::MIN)
             }
             Self::Month => day.with_day(1).unwrap_or(day).and_time(NaiveTime::MIN),
-            Self::Year => day.with_day(1).and_then(|d| d.with_month(1)).unwrap_or(day).and_time(NaiveTime::MIN),
+            Self::Year => day
+                .with_day(1)
+                .and_then(|d| d.with_month(1))
+                .unwrap_or(day)
+                .and_time(NaiveTime::MIN),
         };
         Timestamp::from_civil(start)
     }
@@ -173,7 +261,11 @@ impl Granularity {
 
     /// The first start of a window at or after an instant.
     pub fn ceil(self, instant: Timestamp) -> Timestamp {
-        if self.floor(instant) == instant { instant } else { self.next(instant) }
+        if self.floor(instant) == instant {
+            instant
+        } else {
+            self.next(instant)
+        }
     }
 }
 
@@ -189,10 +281,12 @@ impl FromStr for Granularity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|g| g.as_str() == text)
-            .ok_or_else(|| format!("{} is no granularity: use MINUTE, HOUR, DAY, WEEK, MONTH or YEAR.", quote(text)))
+        Self::ALL.into_iter().find(|g| g.as_str() == text).ok_or_else(|| {
+            format!(
+                "{} is no granularity: use MINUTE, HOUR, DAY, WEEK, MONTH or YEAR.",
+                quote(text)
+            )
+        })
     }
 }
 
@@ -208,7 +302,10 @@ pub struct Window {
 impl Window {
     /// The window of a granularity that contains an instant.
     pub fn containing(instant: Timestamp, granularity: Granularity) -> Self {
-        Self { start: granularity.floor(instant), granularity }
+        Self {
+            start: granularity.floor(instant),
+            granularity,
+        }
     }
 
     /// The first instant after it.
@@ -244,7 +341,10 @@ mod tests {
 
     #[test]
     fn reads_what_rfc_3339_allows_and_more() {
-        assert_eq!(t("2026-11-23T00:00:00.123456789Z").to_string(), "2026-11-23T00:00:00.123456Z");
+        assert_eq!(
+            t("2026-11-23T00:00:00.123456789Z").to_string(),
+            "2026-11-23T00:00:00.123456Z"
+        );
         assert_eq!(t("2026-11-23T00:00:00-05:00"), t("2026-11-23T05:00:00"));
         assert_eq!(t("1969-12-31T23:59:59.5Z").0, -500_000);
         assert_eq!(t("9999-12-31T23:59:59.999999Z"), Timestamp::MAX);
@@ -252,10 +352,36 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_workflow_systems_write_into_files() {
+        let file = |text| Timestamp::parse_in_file(text).unwrap();
+        assert_eq!(file("20200402T001711+0000").to_string(), "2020-04-02T00:17:11Z");
+        assert_eq!(file("20200402T001711.25-0130").to_string(), "2020-04-02T01:47:11.25Z");
+        assert_eq!(file("2020-04-02T00:17:11+01"), t("2020-04-01T23:17:11Z"));
+        assert_eq!(file("01-22-21T04:30:55Z"), t("2021-01-22T04:30:55Z"));
+        assert!(Timestamp::parse("01-22-21T04:30:55Z").is_err());
+    }
+
+    #[test]
     fn refuses_what_is_no_date() {
-        let wrong = ["", "yesterday", "2026-02-30", "2026-13-01T00:00:00Z", "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "26-01-01", "2026-11-23T25:00:00Z", "1e9", "0001-01-01T00:00:00+01:00"];
+        let wrong = [
+            "",
+            "yesterday",
+            "2026-02-30",
+            "2026-13-01T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "26-01-01",
+            "2026-11-23T25:00:00Z",
+            "1e9",
+            "20261123",
+            "20261123T1417",
+            "20261123T141700+1",
+            "22-01-21T04:30:55Z",
+            "2026-11-23T14:17:00+0a00",
+            "0001-01-01T00:00:00+01:00",
+        ];
         for text in wrong {
-            assert!(Timestamp::parse(text).is_err(), "{text} was taken");
+            assert!(Timestamp::parse_in_file(text).is_err(), "{text} was taken");
         }
     }
 
@@ -272,7 +398,10 @@ mod tests {
         ];
         for (granularity, (start, end, label)) in Granularity::ALL.into_iter().zip(expected) {
             let window = Window::containing(instant, granularity);
-            assert_eq!((window.start, window.end(), window.label().as_str()), (t(start), t(end), label));
+            assert_eq!(
+                (window.start, window.end(), window.label().as_str()),
+                (t(start), t(end), label)
+            );
         }
     }
 

@@ -17,7 +17,12 @@ const FORM: &str = "write flyte://av0.1/<project>/<domain>/<name>[@<version>][?<
 /// The URI of an artifact.
 pub fn of_artifact(key: &ArtifactKey) -> String {
     let encode = |part| utf8_percent_encode(part, RESERVED);
-    format!("flyte://av0.1/{}/{}/{}", encode(&key.project), encode(&key.domain), encode(&key.name))
+    format!(
+        "flyte://av0.1/{}/{}/{}",
+        encode(&key.project),
+        encode(&key.domain),
+        encode(&key.name)
+    )
 }
 
 /// The URI of a version.
@@ -34,9 +39,15 @@ pub fn of_version(key: &ArtifactKey, version: &str) -> String {
 /// assert_eq!(query.version.as_deref(), Some("f3a9/n0/0/o0"));
 /// ```
 pub fn parse(uri: &str) -> Result<VersionKeyQuery, Invalid> {
-    let rest = uri.strip_prefix("flyte://").ok_or_else(|| invalid("has another scheme than flyte"))?;
-    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    let (path, version) = path.split_once('@').map_or((path, None), |(path, version)| (path, Some(version)));
+    let rest = uri
+        .strip_prefix("flyte://")
+        .ok_or_else(|| invalid("has another scheme than flyte"))?;
+    let (path, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(path, query)| (path, Some(query)));
+    let (path, version) = path
+        .split_once('@')
+        .map_or((path, None), |(path, version)| (path, Some(version)));
     let (generation, path) = path.split_once('/').ok_or_else(|| invalid("is cut short"))?;
     let path = match generation {
         "av0.1" => path,
@@ -44,32 +55,58 @@ pub fn parse(uri: &str) -> Result<VersionKeyQuery, Invalid> {
         _ => return Err(invalid("is of another generation than av0.1 and av0.2")),
     };
     let mut parts = path.splitn(3, '/');
-    let mut part = || parts.next().filter(|p| !p.is_empty()).ok_or_else(|| invalid("is cut short")).and_then(decode);
-    let artifact = ArtifactKey { project: part()?, domain: part()?, name: part()? };
+    let mut part = || {
+        parts
+            .next()
+            .filter(|p| !p.is_empty())
+            .ok_or_else(|| invalid("is cut short"))
+            .and_then(decode)
+    };
+    let artifact = ArtifactKey {
+        project: part()?,
+        domain: part()?,
+        name: part()?,
+    };
     artifact.validate().map_err(|e| e.within("uri"))?;
     let version = version.map(decode).transpose()?.filter(|v| v != LATEST);
-    Ok(VersionKeyQuery { artifact, version, alias: None, partition: query.map(partition).transpose()?.flatten() })
+    Ok(VersionKeyQuery {
+        artifact,
+        version,
+        alias: None,
+        partition: query.map(partition).transpose()?.flatten(),
+    })
 }
 
 fn partition(query: &str) -> Result<Option<PartitionFilter>, Invalid> {
     let mut filter = PartitionFilter::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| invalid("has a partition without a value"))?;
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| invalid("has a partition without a value"))?;
         let (key, value) = (decode(key)?, decode(value)?);
         if key != "time_partition" {
-            filter.values.push(ValueFilter { key, eq: Some(value), ..ValueFilter::default() });
+            filter.values.push(ValueFilter {
+                key,
+                eq: Some(value),
+                ..ValueFilter::default()
+            });
         } else if filter.time.is_some() {
             return Err(invalid("has two time partitions"));
         } else {
             let at = Timestamp::parse(&value).map_err(|e| Invalid::new("uri", e))?;
-            filter.time = Some(TimeFilter { at: Some(at), ..TimeFilter::default() });
+            filter.time = Some(TimeFilter {
+                at: Some(at),
+                ..TimeFilter::default()
+            });
         }
     }
     Ok((filter != PartitionFilter::default()).then_some(filter))
 }
 
 fn decode(part: &str) -> Result<String, Invalid> {
-    let decoded = percent_decode_str(part).decode_utf8().map_err(|_| invalid("is not UTF-8 behind its percent signs"))?;
+    let decoded = percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| invalid("is not UTF-8 behind its percent signs"))?;
     Ok(decoded.into_owned())
 }
 
@@ -85,7 +122,10 @@ mod tests {
     #[test]
     fn both_generations_and_partitions() {
         let query = parse("flyte://av0.2/org/p/d/x?region=EU&time_partition=2026-11-22T00:00:00+01:00").unwrap();
-        assert_eq!((query.artifact.project.as_str(), query.artifact.name.as_str()), ("p", "x"));
+        assert_eq!(
+            (query.artifact.project.as_str(), query.artifact.name.as_str()),
+            ("p", "x")
+        );
         let partition = query.partition.unwrap();
         assert_eq!(partition.values[0].eq.as_deref(), Some("EU"));
         assert_eq!(partition.time.unwrap().at.unwrap().to_string(), "2026-11-21T23:00:00Z");
@@ -94,7 +134,17 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for wrong in ["", "x", "http://av0.1/p/d/n", "flyte://av0.3/p/d/n", "flyte://av0.1/p/d", "flyte://av0.1/p/d/", "flyte://av0.1/p//n", "flyte://av0.1/p/d/n?region", "flyte://av0.1/p/d/%ff"] {
+        for wrong in [
+            "",
+            "x",
+            "http://av0.1/p/d/n",
+            "flyte://av0.3/p/d/n",
+            "flyte://av0.1/p/d",
+            "flyte://av0.1/p/d/",
+            "flyte://av0.1/p//n",
+            "flyte://av0.1/p/d/n?region",
+            "flyte://av0.1/p/d/%ff",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong} was taken");
         }
     }

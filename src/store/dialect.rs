@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
+    TransactionOptions, Value,
+};
 
 use super::{Options, StoreError};
 use crate::domain::key::Digest;
@@ -87,6 +90,18 @@ pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<S
         .collect::<Result<_, _>>()?)
 }
 
+/// A transaction that sees the database as it is at its first statement, to its end. A transaction of SQLite always does.
+pub fn snapshot_options(backend: DbBackend) -> TransactionOptions {
+    if backend == DbBackend::Sqlite {
+        return TransactionOptions::default();
+    }
+    TransactionOptions {
+        isolation_level: Some(IsolationLevel::RepeatableRead),
+        access_mode: Some(AccessMode::ReadOnly),
+        ..TransactionOptions::default()
+    }
+}
+
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.
 pub async fn lock_migrations(connection: &DatabaseConnection) -> Result<(), StoreError> {
     advisory(connection, "pg_advisory_lock").await
@@ -104,6 +119,17 @@ async fn advisory(connection: &DatabaseConnection, function: &str) -> Result<(),
             .await?;
     }
     Ok(())
+}
+
+/// Appends the placeholder of the value with this number, counted from 1.
+pub fn push_placeholder(sql: &mut String, backend: DbBackend, number: usize) {
+    match backend {
+        DbBackend::Sqlite => sql.push('?'),
+        _ => {
+            sql.push('$');
+            sql.push_str(&number.to_string());
+        }
+    }
 }
 
 /// A list of numbers as one value, so that the text of a statement does not depend on how many there are.

@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod artifact_list;
+pub mod bulk;
 mod cells;
 pub mod dialect;
 pub mod edge;
@@ -12,13 +13,17 @@ pub mod error;
 pub mod execution;
 pub mod execution_list;
 pub mod explain;
+pub mod export;
+pub mod ledger;
 pub mod page;
 pub mod partition;
 pub mod partition_filter;
 pub mod partition_value;
+pub mod placement_change;
 pub mod resolve;
 pub mod scope;
 mod sql;
+pub mod table;
 pub mod version;
 mod version_conditions;
 pub mod version_count;
@@ -33,8 +38,8 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    AccessMode, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 pub use error::StoreError;
@@ -91,11 +96,18 @@ impl Store {
         }
     }
 
+    /// The same, counting on a counter that somebody else reads.
+    pub fn session_counting(&self, statements: Arc<AtomicU64>) -> Session {
+        Session {
+            connection: self.reader.clone(),
+            statements,
+        }
+    }
+
     /// Begins a write transaction, which no other of this process runs beside. On SQLite it takes the write lock at
     /// once: a transaction that read first and wrote later would fail instead of waiting.
     pub async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
         let options = TransactionOptions {
-            access_mode: Some(AccessMode::ReadWrite),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };

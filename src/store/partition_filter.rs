@@ -1,6 +1,7 @@
 //! A filter on partitions, settled against the keys of one artifact as of a revision: what it means, and how it is found.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use ::entity::NO_TIME;
@@ -24,6 +25,25 @@ pub struct UnknownKey {
     pub known: Vec<String>,
     /// The granularity of its time partition, when it has one.
     pub time: Option<Granularity>,
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all: Vec<String> = self.known.iter().map(|key| format!("{key:?}")).collect();
+        all.extend(
+            self.time
+                .map(|granularity| format!("a time partition by {}", granularity.as_str())),
+        );
+        match self.key.as_str() {
+            "time" if self.time.is_none() => f.write_str("The artifact has no time partition to filter by: ")?,
+            key => write!(f, "The artifact has no partition key {key:?}: ")?,
+        }
+        if all.is_empty() {
+            f.write_str("it has none.")
+        } else {
+            write!(f, "it has {}.", all.join(", "))
+        }
+    }
 }
 
 /// A filter on the partitions of one artifact. Cheap to clone.

@@ -1,0 +1,145 @@
+//! Opening the database that a command works on, with a sentence for all that can be wrong with it.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use heirloom::config::Config;
+use heirloom::store::{Options, SchemaState, Store, StoreError};
+use percent_encoding::percent_decode_str;
+
+/// What to do about a database whose schema is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Bring it up to date.
+    Migrate,
+    /// A file of our own is brought up to date; a server's database, which others may use, is refused.
+    MigrateFile,
+}
+
+/// Opens the database, and makes sure of its schema.
+pub async fn open(config: &Config, behind: Behind) -> Result<Store> {
+    let url = &config.database.url;
+    let file = sqlite_file(url);
+    if let Some(file) = &file {
+        // SQLite's own words for a wrong path are the same for every reason.
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(file);
+        opened.with_context(|| format!("cannot open the database file {}", file.display()))?;
+    }
+    let store = connect(config).await?;
+    match state(&store, url).await? {
+        SchemaState::Current => {}
+        SchemaState::Newer(steps) => bail!(
+            "{} was written by a newer Heirloom (it has the step {}): use that version, or another database",
+            shown(url),
+            steps.join(", ")
+        ),
+        SchemaState::Pending(_) if behind == Behind::Migrate || file.is_some() => {
+            store.migrate().await.map_err(|error| unusable(url, error))?;
+        }
+        SchemaState::Pending(steps) => bail!(
+            "{} lacks {} of the steps of Heirloom's schema: run `heirloom migrate` first, or give --migrate",
+            shown(url),
+            steps.len()
+        ),
+    }
+    Ok(store)
+}
+
+/// Opens a database that must be there already, to read it.
+pub async fn open_existing(config: &Config) -> Result<Store> {
+    if let Some(file) = sqlite_file(&config.database.url)
+        && !file.exists()
+    {
+        bail!("there is no database file {}", file.display());
+    }
+    open(config, Behind::MigrateFile).await
+}
+
+/// `heirloom migrate`.
+pub async fn migrate(config: &Config) -> Result<ExitCode> {
+    let store = open(config, Behind::Migrate).await?;
+    println!("{} is up to date", shown(&config.database.url));
+    store.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn connect(config: &Config) -> Result<Store> {
+    let options = Options {
+        url: config.database.url.clone(),
+        max_connections: config.database.max_connections,
+        timeout: Duration::from_millis(config.database.acquire_timeout_ms),
+    };
+    Store::connect(&options)
+        .await
+        .map_err(|error| unusable(&options.url, error))
+}
+
+async fn state(store: &Store, url: &str) -> Result<SchemaState> {
+    store.schema_state().await.map_err(|error| unusable(url, error))
+}
+
+/// The driver's words, which a person at a terminal may see, behind ours.
+fn unusable(url: &str, error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Configuration(sentence) => anyhow::anyhow!(sentence),
+        error if error.to_string().contains("file is not a database") => {
+            anyhow::anyhow!(
+                "{} is no SQLite database: name another file, or move this one away",
+                shown(url)
+            )
+        }
+        error => anyhow::anyhow!("cannot use the database {}: {error}", shown(url)),
+    }
+}
+
+/// The path in a `sqlite:` URL.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = rest.split('?').next().unwrap_or(rest);
+    let is_file = !path.is_empty() && path != ":memory:" && !rest.contains("mode=memory");
+    is_file.then(|| PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()))
+}
+
+/// The URL without its password, for logs and errors.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let rest = rest.split('?').next().unwrap_or(rest);
+    match rest.rsplit_once('@') {
+        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or(user)),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shown, sqlite_file};
+
+    #[test]
+    fn no_password_is_shown() {
+        assert_eq!(
+            shown("postgres://user:p@ss@host:5432/db?password=x"),
+            "postgres://user@host:5432/db"
+        );
+        assert_eq!(shown("postgres://host/db"), "postgres://host/db");
+        assert_eq!(shown("sqlite:a/b.sqlite"), "sqlite:a/b.sqlite");
+    }
+
+    #[test]
+    fn files_of_sqlite() {
+        let path = |url| sqlite_file(url).map(|path| path.display().to_string());
+        assert_eq!(path("sqlite:a%20b.sqlite?mode=rwc").as_deref(), Some("a b.sqlite"));
+        assert_eq!(path("sqlite:///tmp/x").as_deref(), Some("/tmp/x"));
+        assert_eq!(path("sqlite::memory:"), None);
+        assert_eq!(path("postgres://host/db"), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! What became of the records of an import: counts, and the rejected ones with their places.
+
+use std::fmt;
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::Result;
+use heirloom::service::{Answer, Rejection, Verdict};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::lines::{Batch, Place};
+
+/// Rejected records that are printed without `--verbose`.
+const PRINTED: u64 = 20;
+
+/// A report in the making.
+pub struct Report {
+    summary: Summary,
+    started: Instant,
+    is_verbose: bool,
+    rejects: Option<Box<dyn Write>>,
+    progress: ProgressBar,
+}
+
+/// How many records were what.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    applied: u64,
+    unchanged: u64,
+    /// Records that were not recorded, and lines that are none.
+    pub rejected: u64,
+    revision: Option<i64>,
+    seconds: f64,
+}
+
+impl Report {
+    /// A report on nothing so far.
+    pub fn new(is_verbose: bool, rejects: Option<Box<dyn Write>>, progress: ProgressBar) -> Self {
+        Self {
+            summary: Summary::default(),
+            started: Instant::now(),
+            is_verbose,
+            rejects,
+            progress,
+        }
+    }
+
+    /// Adds what became of a batch.
+    pub fn add(&mut self, batch: Batch, answer: Answer) -> Result<()> {
+        self.summary.revision = Some(answer.revision);
+        let mut rejected = batch.unreadable;
+        for (place, verdict) in batch.places.into_iter().zip(answer.verdicts) {
+            match verdict {
+                Verdict::Applied(_) => self.summary.applied += 1,
+                Verdict::Unchanged(_) => self.summary.unchanged += 1,
+                Verdict::Rejected(rejection) => rejected.push((place, rejection)),
+            }
+        }
+        rejected.sort_by_key(|(place, _)| (place.number, place.line));
+        rejected
+            .iter()
+            .try_for_each(|(place, rejection)| self.reject(place, rejection))
+    }
+
+    fn reject(&mut self, Place { file, line, .. }: &Place, rejection: &Rejection) -> Result<()> {
+        let Rejection {
+            code,
+            message,
+            argument,
+        } = rejection;
+        let code = code.as_str();
+        self.summary.rejected += 1;
+        if let Some(rejects) = &mut self.rejects {
+            writeln!(
+                rejects,
+                "{}",
+                json!({ "file": **file, "line": line, "code": code, "argument": argument, "message": message })
+            )?;
+        }
+        if self.is_verbose || self.summary.rejected <= PRINTED {
+            let at = if argument.is_empty() {
+                String::new()
+            } else {
+                format!(" ({argument})")
+            };
+            self.progress
+                .suspend(|| eprintln!("{file}:{line}: {code}{at}: {message}"));
+        }
+        Ok(())
+    }
+
+    /// The end of it.
+    pub fn finish(mut self) -> Result<Summary> {
+        let hidden = self.summary.rejected.saturating_sub(PRINTED);
+        if hidden > 0 && !self.is_verbose {
+            eprintln!("… and {hidden} more: --verbose prints them all, --rejects FILE writes them to a file");
+        }
+        if let Some(rejects) = &mut self.rejects {
+            rejects.flush()?;
+        }
+        self.summary.seconds = self.started.elapsed().as_secs_f64();
+        Ok(self.summary)
+    }
+}
+
+impl Summary {
+    /// How many records the store has, be it from this import or from before.
+    pub fn recorded(&self) -> u64 {
+        self.applied + self.unchanged
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            applied,
+            unchanged,
+            rejected,
+            revision,
+            seconds,
+        } = self;
+        let all = applied + unchanged + rejected;
+        write!(
+            f,
+            "{all} records in {seconds:.1} s: {applied} applied, {unchanged} unchanged, {rejected} rejected"
+        )?;
+        revision.map_or(Ok(()), |revision| write!(f, "; the store is at revision {revision}"))
+    }
+}

@@ -1,0 +1,428 @@
+//! Runs documents against the schema: parse, limits, validation, variables, execution, and a code on every error.
+//!
+//! The library offers extensions for most of this. None is registered with the schema that executes, because then each
+//! field of an answer passes through each extension, at half the cost of the field again (docs/decisions/0002). Instead
+//! there are two schemas of the same types: the *checker* validates a document when it is first seen and never
+//! executes; the *executor* trusts it.
+
+use std::{any::Any, collections::BTreeMap, sync::Arc};
+
+use async_graphql::{
+    ID, InputType, ObjectType, Request, Schema, SchemaBuilder, ServerError, SubscriptionType, ValidationMode,
+    ValidationResult, Value, Variables,
+    async_trait::async_trait,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
+    parser::{
+        self, parse_query,
+        types::{DocumentOperations, OperationDefinition, OperationType},
+    },
+    registry::Registry,
+};
+use futures_util::future::BoxFuture;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{
+    context::RequestContext,
+    documents::{Document, Documents},
+    error::{ApiError, ErrorCode, code_of, finish},
+    limits, scalars, variables,
+};
+use crate::config::{Config, Limits};
+
+/// The library's own guard, behind ours, which counts the same and answers with a code.
+const RECURSION_MAXIMUM: usize = 100;
+
+/// What the library says when an operation costs more than the executor allows; it says no numbers.
+const TOO_COMPLEX: &str = "Query is too complex.";
+
+/// A schema, whatever its root types are.
+trait AnySchema: Send + Sync {
+    fn execute(&self, request: Request) -> BoxFuture<'_, async_graphql::Response>;
+}
+
+impl<Q, M, S> AnySchema for Schema<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    fn execute(&self, request: Request) -> BoxFuture<'_, async_graphql::Response> {
+        Box::pin(Self::execute(self, request))
+    }
+}
+
+/// Puts what resolvers need into a request.
+type Attach = Box<dyn Fn(Request, RequestContext) -> Request + Send + Sync>;
+
+/// The schema, ready to answer.
+pub struct Engine {
+    executor: Box<dyn AnySchema>,
+    checker: Box<dyn AnySchema>,
+    registry: Registry,
+    documents: Documents,
+    limits: Arc<Limits>,
+    attach: Attach,
+}
+
+/// One operation to run, as a client asks for it.
+#[derive(Debug, Default)]
+pub struct Operation {
+    /// The document.
+    pub query: String,
+    /// Which operation of the document, if it has many.
+    pub operation_name: Option<String>,
+    /// The values of its variables.
+    pub variables: Variables,
+}
+
+/// An operation that is parsed, within the limits, and fits the schema.
+pub struct Prepared {
+    document: Arc<Document>,
+    operation_name: Option<String>,
+    kind: OperationType,
+    variables: Variables,
+    /// Those variables that the cost of an operation can depend on.
+    plain: Variables,
+}
+
+impl Prepared {
+    /// Whether it is a query, a mutation or a subscription.
+    pub fn kind(&self) -> OperationType {
+        self.kind
+    }
+
+    /// The name of the operation, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.operation_name.as_deref()
+    }
+
+    fn request(&self, variables: Variables) -> Request {
+        let mut request = Request::new(String::new()).variables(variables);
+        request.set_parsed_query(self.document.parsed.clone());
+        request.operation_name = match self.document.parsed.operations {
+            DocumentOperations::Single(_) => None,
+            DocumentOperations::Multiple(_) => self.operation_name.clone(),
+        };
+        request
+    }
+}
+
+/// What a request is answered: data, errors, or both.
+#[derive(Debug)]
+pub struct Answer {
+    /// What went wrong, each with a code.
+    pub errors: Vec<ServerError>,
+    /// The data; `None` when nothing was executed, so that the answer has no such key.
+    pub data: Option<Value>,
+    extensions: BTreeMap<String, Value>,
+}
+
+impl Answer {
+    /// The answer to a request that was not executed.
+    pub fn refused(errors: Vec<ApiError>, request_id: &str) -> Self {
+        let mut errors: Vec<_> = errors.into_iter().map(ApiError::into_server_error).collect();
+        for error in &mut errors {
+            finish(error, request_id);
+        }
+        Self {
+            errors,
+            data: None,
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    /// The codes of the errors, in their order.
+    pub fn codes(&self) -> impl Iterator<Item = ErrorCode> {
+        self.errors.iter().filter_map(code_of)
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.errors.is_empty() {
+            map.serialize_entry("errors", &self.errors)?;
+        }
+        if let Some(data) = &self.data {
+            map.serialize_entry("data", data)?;
+        }
+        if !self.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.extensions)?;
+        }
+        map.end()
+    }
+}
+
+impl Engine {
+    /// An engine for the schema that `build` begins; it is called twice, and must add no extension.
+    pub fn new<Q, M, S>(build: impl Fn() -> SchemaBuilder<Q, M, S>, config: &Config) -> Self
+    where
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
+    {
+        let limited = || build().limit_recursive_depth(RECURSION_MAXIMUM);
+        Self {
+            executor: Box::new(
+                limited()
+                    .validation_mode(ValidationMode::Fast)
+                    .limit_complexity(config.limits.complexity)
+                    .finish(),
+            ),
+            checker: Box::new(limited().extension(Stop).finish()),
+            registry: registry::<Q, M, S>(),
+            documents: Documents::new(config.server.document_cache_entries, config.server.document_cache_bytes),
+            limits: Arc::new(config.limits.clone()),
+            attach: Box::new(Request::data),
+        }
+    }
+
+    /// Replaces what is put into each request for the resolvers; without it, that is the [`RequestContext`] alone.
+    #[must_use]
+    pub fn attaching(mut self, attach: impl Fn(Request, RequestContext) -> Request + Send + Sync + 'static) -> Self {
+        self.attach = Box::new(attach);
+        self
+    }
+
+    /// The limits that requests are held to.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// Parses and validates an operation, and checks its variables.
+    ///
+    /// # Errors
+    /// All that is wrong with it; then nothing of it may be executed.
+    pub async fn prepare(&self, operation: Operation) -> Result<Prepared, Vec<ApiError>> {
+        let Operation {
+            query,
+            operation_name,
+            variables,
+        } = operation;
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        let document = self.document(&query).map_err(|error| vec![error])?;
+        let (name, definition) =
+            select(&document.parsed.operations, operation_name.as_deref()).map_err(|error| vec![error])?;
+        variables::check(&self.registry, definition, &variables)?;
+        let prepared = Prepared {
+            kind: definition.ty,
+            operation_name: name.map(str::to_owned),
+            plain: plain(&variables),
+            document: Arc::clone(&document),
+            variables,
+        };
+        if !document.is_valid() {
+            self.validate(prepared.request(prepared.plain.clone())).await?;
+            document.set_valid();
+            self.documents.insert(&query, document);
+        }
+        Ok(prepared)
+    }
+
+    /// Executes an operation.
+    pub async fn execute(&self, prepared: Prepared, context: RequestContext) -> Answer {
+        let mut prepared = prepared;
+        let variables = std::mem::take(&mut prepared.variables);
+        let request_id = context.request_id.clone();
+        let reads = context.reads.clone();
+        let request = (self.attach)(prepared.request(variables), context);
+        let response = reads.drive(self.executor.execute(request)).await;
+        if is_request_error(&response) {
+            let errors = self.request_errors(response.errors, &prepared).await;
+            return Answer::refused(errors, request_id.as_str());
+        }
+        let mut errors = response.errors;
+        for error in &mut errors {
+            finish(error, request_id.as_str());
+        }
+        Answer {
+            errors,
+            data: Some(response.data),
+            extensions: response.extensions,
+        }
+    }
+
+    fn document(&self, query: &str) -> Result<Arc<Document>, ApiError> {
+        if let Some(document) = self.documents.get(query) {
+            return Ok(document);
+        }
+        limits::check_source(query, &self.limits)?;
+        let parsed = parse_query(query).map_err(|error| parse_failure(&error))?;
+        limits::check_document(&parsed, &self.limits)?;
+        Ok(Arc::new(Document::new(parsed)))
+    }
+
+    /// Holds a document against the schema, and what it costs against the limit.
+    async fn validate(&self, request: Request) -> Result<(), Vec<ApiError>> {
+        let errors = self.checker.execute(request).await.errors;
+        match errors.first().and_then(|error| error.source::<ValidationResult>()) {
+            Some(measured) if measured.complexity > self.limits.complexity => {
+                let actual = measured.complexity;
+                let limit = self.limits.complexity;
+                Err(vec![ApiError::limit_exceeded(
+                    "limits.complexity",
+                    "The estimated cost of the operation,",
+                    limit,
+                    actual,
+                )])
+            }
+            Some(_) => Ok(()),
+            None => Err(errors.into_iter().map(validation_failure).collect()),
+        }
+    }
+
+    /// The executor refuses to start only for the cost, which depends on the variables; the checker knows the number.
+    async fn request_errors(&self, errors: Vec<ServerError>, prepared: &Prepared) -> Vec<ApiError> {
+        if errors.iter().any(|error| error.message == TOO_COMPLEX)
+            && let Err(errors) = self.validate(prepared.request(prepared.plain.clone())).await
+        {
+            return errors;
+        }
+        errors.into_iter().map(validation_failure).collect()
+    }
+}
+
+/// Ends a request after its validation, and hands the measures out as an error's source.
+struct Stop;
+
+impl ExtensionFactory for Stop {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Extension for Stop {
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let measured = next.run(ctx).await?;
+        let mut stop = ServerError::new(String::new(), None);
+        stop.source = Some(Arc::new(measured) as Arc<dyn Any + Send + Sync>);
+        Err(vec![stop])
+    }
+}
+
+/// The types of the schema, to check variables against; the library keeps its own to itself.
+fn registry<Q: ObjectType, M: ObjectType, S: SubscriptionType>() -> Registry {
+    let mut registry = Registry::default();
+    for built_in in [
+        <i32 as InputType>::create_type_info,
+        <f64 as InputType>::create_type_info,
+        <bool as InputType>::create_type_info,
+        <String as InputType>::create_type_info,
+        <ID as InputType>::create_type_info,
+    ] {
+        built_in(&mut registry);
+    }
+    Q::create_type_info(&mut registry);
+    if !M::is_empty() {
+        M::create_type_info(&mut registry);
+    }
+    if !S::is_empty() {
+        S::create_type_info(&mut registry);
+    }
+    registry
+}
+
+fn select<'a>(
+    operations: &'a DocumentOperations,
+    name: Option<&'a str>,
+) -> Result<(Option<&'a str>, &'a OperationDefinition), ApiError> {
+    let unknown = |name: &str| {
+        let message = format!("The document has no operation named {name:?}: give the name of one that it has.");
+        ApiError::bad_user_input("operationName", message)
+    };
+    match (operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok((None, &operation.node)),
+        (DocumentOperations::Single(_), Some(name)) => Err(unknown(name)),
+        (DocumentOperations::Multiple(named), Some(name)) => named
+            .get(name)
+            .map(|operation| (Some(name), &operation.node))
+            .ok_or_else(|| unknown(name)),
+        (DocumentOperations::Multiple(named), None) => {
+            let mut all = named.iter();
+            match (all.next(), all.next()) {
+                (Some((name, operation)), None) => Ok((Some(name.as_str()), &operation.node)),
+                _ => Err(ApiError::bad_user_input(
+                    "operationName",
+                    "The document has many operations: say in operationName which of them to run.",
+                )),
+            }
+        }
+    }
+}
+
+/// The variables that the cost of an operation can depend on: plain ones, such as a page's size, and lists of plain ones,
+/// such as the ids of nodes. Objects, such as records, may be megabytes, and are not copied.
+fn plain(variables: &Variables) -> Variables {
+    let is_object = |value: &Value| matches!(value, Value::Object(_) | Value::List(_));
+    let mut plain = Variables::default();
+    for (name, value) in variables.iter() {
+        let is_plain = match value {
+            Value::List(items) => !items.iter().any(is_object),
+            value => !is_object(value),
+        };
+        if is_plain {
+            plain.insert(name.clone(), value.clone());
+        }
+    }
+    plain
+}
+
+/// Nothing was executed: every error is about the request as a whole.
+fn is_request_error(response: &async_graphql::Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+fn parse_failure(error: &parser::Error) -> ApiError {
+    let message = match error {
+        // The library draws the line with a caret under it; the position says the same without sending the source back.
+        parser::Error::Syntax { message, .. } => {
+            let reason = message.lines().rev().find_map(|line| line.trim().strip_prefix("= "));
+            format!(
+                "The document is no GraphQL: {}.",
+                reason.unwrap_or("its syntax is wrong")
+            )
+        }
+        other => format!("The document is no GraphQL: {other}."),
+    };
+    let failure = ApiError::new(ErrorCode::GraphqlParseFailed, message);
+    match error.positions().next() {
+        Some(position) => failure.at(position),
+        None => failure,
+    }
+}
+
+/// The library's complaint about a document, with a code, and with advice where a scalar of ours could not read a
+/// value.
+fn validation_failure(error: ServerError) -> ApiError {
+    let failure = match scalar_of(&error.message).and_then(|scalar| Some((scalar, scalars::advice(scalar)?))) {
+        Some((_, advice)) => ApiError::new(ErrorCode::BadUserInput, format!("{}: {advice}.", error.message)),
+        None => ApiError::new(ErrorCode::GraphqlValidationFailed, sentence(error.message)),
+    };
+    match error.locations.first() {
+        Some(position) => failure.at(*position),
+        None => failure,
+    }
+}
+
+/// The library's words, which do not always end with a full stop.
+fn sentence(mut words: String) -> String {
+    if !words.ends_with(['.', '?', '!']) {
+        words.push('.');
+    }
+    words
+}
+
+/// The type that a complaint ends with: `…, expected type "DateTime"`.
+fn scalar_of(message: &str) -> Option<&str> {
+    message
+        .strip_suffix('"')?
+        .rsplit_once("expected type \"")
+        .map(|(_, scalar)| scalar)
+}

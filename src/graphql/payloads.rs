@@ -1,0 +1,262 @@
+//! What the mutations answer.
+
+use async_graphql::SimpleObject;
+
+use super::connection::int;
+use super::enums::IngestStatus;
+use super::error::{ApiError, ErrorCode};
+use super::inputs::records::RecordInput;
+use super::resources::{Resources, rejection_code};
+use super::scalars::Long;
+use super::types::Node;
+use super::types::artifact::Artifact;
+use super::types::execution::Execution;
+use super::types::version::Version;
+use super::view::View;
+use crate::domain::Invalid;
+use crate::domain::record::Record;
+use crate::graphql::node_id::NodeId;
+use crate::service::{Mode, NodeRef, Rejection, Touched, Verdict};
+
+/// The answer to `declareArtifact`.
+#[derive(SimpleObject)]
+pub struct DeclareArtifactPayload {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// Whether it was not known before.
+    pub created: bool,
+    /// The revision in which the artifact is answered: `asOf: {revision: …}` finds this state again.
+    pub revision: Long,
+}
+
+/// The answer to `createVersion`.
+#[derive(SimpleObject)]
+pub struct CreateVersionPayload {
+    /// The version.
+    pub version: Version,
+    /// Whether it was created; false: it was there with the identical content.
+    pub created: bool,
+    /// The revision in which the version is answered: `asOf: {revision: …}` finds this state again.
+    pub revision: Long,
+}
+
+/// The answer to `recordExecution`.
+#[derive(SimpleObject)]
+pub struct RecordExecutionPayload {
+    /// The execution, merged from all that was recorded of it.
+    pub execution: Execution,
+    /// Whether nothing had been recorded of it before.
+    pub created: bool,
+    /// The revision in which the execution is answered: `asOf: {revision: …}` finds this state again.
+    pub revision: Long,
+}
+
+/// The answer to `setAlias`.
+#[derive(SimpleObject)]
+pub struct SetAliasPayload {
+    /// The version at which the alias stands now.
+    pub version: Version,
+    /// The version at which it stood before; null when it stood at none, or at this one.
+    pub previous: Option<Version>,
+    /// The revision in which the versions are answered: `asOf: {revision: …}` finds this state again.
+    pub revision: Long,
+}
+
+/// The answer to `removeAlias`.
+#[derive(SimpleObject)]
+pub struct RemoveAliasPayload {
+    /// Whether it stood anywhere.
+    pub removed: bool,
+    /// The revision from which on it is gone.
+    pub revision: Long,
+}
+
+/// The answer to `deleteVersion`.
+#[derive(SimpleObject)]
+pub struct DeleteVersionPayload {
+    /// The version, now in state DELETED.
+    pub version: Version,
+    /// The revision from which on it is deleted.
+    pub revision: Long,
+}
+
+/// The answer to `ingest`.
+#[derive(SimpleObject)]
+pub struct IngestPayload {
+    /// One result for each record, in their order.
+    pub results: Vec<IngestResult>,
+    /// How many were recorded.
+    pub applied: i32,
+    /// How many had been there already.
+    pub unchanged: i32,
+    /// How many were refused.
+    pub rejected: i32,
+    /// The revision in which all that was recorded is visible.
+    pub revision: Long,
+}
+
+/// What became of one record.
+#[derive(SimpleObject)]
+pub struct IngestResult {
+    /// Which record: its place in `records`, from 0.
+    pub index: i32,
+    /// What became of it.
+    pub status: IngestStatus,
+    /// The node that it is about; null when it was refused.
+    pub node: Option<Node>,
+    /// Why it was refused; null when it was not.
+    pub error: Option<IngestError>,
+}
+
+/// Why a record was refused.
+#[derive(SimpleObject, Clone)]
+pub struct IngestError {
+    /// One of the codes of errors, such as `CONFLICT`.
+    pub code: String,
+    /// What was wrong and what would be right, in one sentence.
+    pub message: String,
+    /// Where in the record, such as `["version", "partition"]`.
+    pub path: Vec<String>,
+}
+
+impl IngestError {
+    fn new(code: ErrorCode, message: String, path: &str) -> Self {
+        let path = path
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            code: code.as_str().to_owned(),
+            message,
+            path,
+        }
+    }
+}
+
+impl From<Invalid> for IngestError {
+    fn from(Invalid { argument, message }: Invalid) -> Self {
+        Self::new(ErrorCode::BadUserInput, message, &argument)
+    }
+}
+
+impl From<Rejection> for IngestError {
+    fn from(
+        Rejection {
+            code,
+            message,
+            argument,
+        }: Rejection,
+    ) -> Self {
+        Self::new(rejection_code(code), message, &argument)
+    }
+}
+
+impl From<NodeRef> for NodeId {
+    fn from(node: NodeRef) -> Self {
+        match node {
+            NodeRef::Artifact(id) => Self::Artifact(id),
+            NodeRef::Version(id) => Self::Version(id),
+            NodeRef::Execution(id) => Self::Execution(id),
+        }
+    }
+}
+
+/// What became of a record, before its node is read.
+type Outcome = Result<(IngestStatus, Touched), IngestError>;
+
+impl IngestPayload {
+    /// Has records written, each with a verdict of its own.
+    pub async fn record(resources: &Resources, inputs: Vec<RecordInput>, wants_nodes: bool) -> Result<Self, ApiError> {
+        let readable: Vec<Result<Record, IngestError>> = inputs
+            .into_iter()
+            .map(|input| input.try_into().map_err(IngestError::from))
+            .collect();
+        let (mut records, mut refused) = (Vec::with_capacity(readable.len()), Vec::with_capacity(readable.len()));
+        for record in readable {
+            refused.push(record.map(|record| records.push(record)).err());
+        }
+        let answer = resources.write(records, Mode::Ingest).await?;
+        let mut verdicts = answer.verdicts.into_iter();
+        let outcome = |refused: Option<IngestError>| match refused {
+            Some(error) => Ok(Err(error)),
+            None => verdicts
+                .next()
+                .map(outcome_of)
+                .ok_or_else(|| ApiError::internal("a record has no verdict")),
+        };
+        let outcomes = refused
+            .into_iter()
+            .map(outcome)
+            .collect::<Result<Vec<Outcome>, ApiError>>()?;
+        Self::answer(resources, View::newest(answer.revision), outcomes, wants_nodes).await
+    }
+
+    async fn answer(
+        resources: &Resources,
+        view: View,
+        outcomes: Vec<Outcome>,
+        wants_nodes: bool,
+    ) -> Result<Self, ApiError> {
+        let count = |wanted: IngestStatus| {
+            let of_status =
+                |outcome: &&Outcome| outcome.as_ref().map_or(IngestStatus::Rejected, |(status, _)| *status) == wanted;
+            int(outcomes.iter().filter(of_status).count() as i64)
+        };
+        let (applied, unchanged, rejected) = (
+            count(IngestStatus::Applied),
+            count(IngestStatus::Unchanged),
+            count(IngestStatus::Rejected),
+        );
+        let nodes_in = wants_nodes.then_some(view);
+        let results = outcomes
+            .into_iter()
+            .enumerate()
+            .map(|(index, outcome)| result(resources, nodes_in, int(index as i64), outcome));
+        let results = futures_util::future::try_join_all(results).await?;
+        Ok(Self {
+            results,
+            applied,
+            unchanged,
+            rejected,
+            revision: view.scope.revision.into(),
+        })
+    }
+}
+
+fn outcome_of(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Applied(touched) => Ok((IngestStatus::Applied, touched)),
+        Verdict::Unchanged(touched) => Ok((IngestStatus::Unchanged, touched)),
+        Verdict::Rejected(rejection) => Err(rejection.into()),
+    }
+}
+
+/// The result of one record, with its node where that is wanted in a view.
+async fn result(
+    resources: &Resources,
+    view: Option<View>,
+    index: i32,
+    outcome: Outcome,
+) -> Result<IngestResult, ApiError> {
+    Ok(match outcome {
+        Ok((status, touched)) => {
+            let node = match view {
+                Some(view) => Node::find(resources, view, touched.node.into()).await?,
+                None => None,
+            };
+            IngestResult {
+                index,
+                status,
+                node,
+                error: None,
+            }
+        }
+        Err(error) => IngestResult {
+            index,
+            status: IngestStatus::Rejected,
+            node: None,
+            error: Some(error),
+        },
+    })
+}

@@ -1,0 +1,309 @@
+//! The queries.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use super::connection::{Connection, PageArgs, page_cost, read};
+use super::error::ApiError;
+use super::inputs::filters::{ArtifactFilter, ExecutionFilter};
+use super::inputs::orders::{ArtifactOrder, ExecutionOrder, artifact_cursors, execution_cursors};
+use super::inputs::queries::{AsOf, VersionQuery};
+use super::inputs::{ArtifactKey, ExecutionKey};
+use super::loaders::facts::Projects;
+use super::loaders::nodes::{ArtifactByKey, ExecutionByKey, Explain, Select};
+use super::loaders::pages::{ArtifactCount, ArtifactPage, ExecutionCount, ExecutionPage};
+use super::node_id::NodeId;
+use super::resources::Resources;
+use super::types::Node;
+use super::types::artifact::Artifact;
+use super::types::edges::{NodeEdge, connect};
+use super::types::execution::Execution;
+use super::types::project::Project;
+use super::types::resolution::{Resolution, candidate_limit};
+use super::types::revision::Revision;
+use super::types::server_info::ServerInfo;
+use super::types::version::Version;
+use super::view::View;
+use crate::domain::filter::{VersionKeyQuery, VersionQuery as DomainQuery};
+use crate::domain::key;
+use crate::store::artifact_list::ArtifactOrder as StoredArtifactOrder;
+use crate::store::execution_list::ExecutionOrder as StoredExecutionOrder;
+
+/// The queries, on the newest state or on a past one.
+#[derive(Default)]
+pub struct Query {
+    /// The past state; none at the root.
+    past: Option<View>,
+}
+
+impl Query {
+    async fn view(&self, resources: &Resources) -> Result<View, ApiError> {
+        match self.past {
+            Some(view) => Ok(view),
+            None => Ok(View::newest(resources.newest().await?.revision)),
+        }
+    }
+
+    async fn find_node(&self, ctx: &Context<'_>, argument: &str, id: &ID) -> Result<Option<Node>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let id = NodeId::read(argument, id)?;
+        Node::find(resources, self.view(resources).await?, id).await
+    }
+
+    async fn find_artifact(&self, ctx: &Context<'_>, key: ArtifactKey) -> Result<Option<Artifact>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let key = key::ArtifactKey::from(key);
+        key.validate().map_err(|invalid| invalid.within("key"))?;
+        let view = self.view(resources).await?;
+        let row = resources.load(ArtifactByKey, view.scope, key).await?;
+        Ok(row.map(|row| Artifact { row, view }))
+    }
+
+    async fn find_execution(&self, ctx: &Context<'_>, key: ExecutionKey) -> Result<Option<Execution>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let key = key::ExecutionKey::from(key);
+        key.validate().map_err(|invalid| invalid.within("key"))?;
+        let view = self.view(resources).await?;
+        let row = resources.load(ExecutionByKey, view.scope, key).await?;
+        Ok(row.map(|row| Execution { row, view }))
+    }
+
+    async fn select(
+        &self,
+        ctx: &Context<'_>,
+        query: VersionQuery,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Version>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let query = checked(query)?;
+        let view = self.view(resources).await?.as_of(resources, as_of).await?;
+        let selection = resources.load(Select, view.scope, query).await??;
+        let row = selection.version.clone().map(Arc::new);
+        Ok(row.map(|row| Version { row, view }))
+    }
+}
+
+/// The query by key that a query for a version stands for.
+fn checked(query: VersionQuery) -> Result<Arc<VersionKeyQuery>, ApiError> {
+    let query = DomainQuery::from(query);
+    let within = match query {
+        DomainQuery::Uri(_) => "query",
+        DomainQuery::Key(_) => "query.key",
+    };
+    Ok(Arc::new(query.normalize().map_err(|invalid| invalid.within(within))?))
+}
+
+/// The queries. At the root they answer from the newest state; inside `at`, from a past one.
+#[Object]
+impl Query {
+    /// The state that the queries beside this one answer from: the newest, or inside `at` the one it is pinned to.
+    async fn revision(&self, ctx: &Context<'_>) -> Result<Revision, ApiError> {
+        Ok(Revision {
+            view: self.view(Resources::of(ctx)?).await?,
+        })
+    }
+
+    /// The same queries on a past state: every field inside, at any depth, answers from what had been recorded then. An `asOf`
+    /// inside can go further back, but not beyond: a time later than this state means this state, a greater revision is
+    /// BAD_USER_INPUT. Cursors are followed in this state. An execution's own fields are those known now.
+    async fn at(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which state, such as `{revision: 1042}` or `{time: \"2026-11-22T18:00:00Z\"}`.")] as_of: AsOf,
+    ) -> Result<Query, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let view = self.view(resources).await?.as_of(resources, Some(as_of)).await?;
+        Ok(Self { past: Some(view) })
+    }
+
+    /// The node with an id; null when there is none. A text that is no id is BAD_USER_INPUT.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id, such as `version_bq`.")] id: ID,
+    ) -> Option<Result<Node, ApiError>> {
+        self.find_node(ctx, "id", &id).await.transpose()
+    }
+
+    /// The nodes with these ids, in the order of the ids; null in the place of an id that stands for nothing.
+    #[graphql(complexity = "page_cost(i32::try_from(ids.len()).ok(), None, child_complexity)")]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ids; at most 1,000, unless configured otherwise.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node, ApiError>>>, ApiError> {
+        let limit = Resources::of(ctx)?.limits().node_ids_maximum;
+        if ids.len() > limit {
+            return Err(ApiError::limit_exceeded("limits.node_ids_maximum", "The ids", limit, ids.len()).about("ids"));
+        }
+        let nodes = ids
+            .iter()
+            .enumerate()
+            .map(async |(index, id)| self.find_node(ctx, &format!("ids[{index}]"), id).await.transpose());
+        Ok(futures_util::future::join_all(nodes).await)
+    }
+
+    /// All projects that have artifacts, by name, each with its domains.
+    async fn projects(&self, ctx: &Context<'_>) -> Result<Vec<Project>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let view = self.view(resources).await?;
+        let rows = resources.load(Projects, view.scope, ()).await?;
+        Ok(rows.iter().map(|row| Project { row: row.clone(), view }).collect())
+    }
+
+    /// The artifact with a key; null when there is none.
+    async fn artifact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"orders\"}`.")]
+        key: ArtifactKey,
+    ) -> Option<Result<Artifact, ApiError>> {
+        self.find_artifact(ctx, key).await.transpose()
+    }
+
+    /// All artifacts.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
+    async fn artifacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<ArtifactFilter>,
+        #[graphql(desc = "Their order; null: NAME ASC.")] order_by: Option<ArtifactOrder>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<NodeEdge<Artifact>>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let filter = Arc::new(ArtifactFilter::into_stored(filter)?);
+        let order = order_by.map_or_else(StoredArtifactOrder::default, Into::into);
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = args
+            .open(resources, self.view(resources).await?, artifact_cursors(order))
+            .await?;
+        let reads = (
+            ArtifactPage {
+                filter: Arc::clone(&filter),
+                order,
+                page: list.page.clone(),
+            },
+            ArtifactCount { filter },
+        );
+        Ok(connect(
+            read(ctx, list, reads, (), move |row| row.key(order.field)).await?,
+        ))
+    }
+
+    /// The version that a query chooses; null when none matches, and `resolve` says why.
+    async fn version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")]
+        query: VersionQuery,
+        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")]
+        as_of: Option<AsOf>,
+    ) -> Option<Result<Version, ApiError>> {
+        self.select(ctx, query, as_of).await.transpose()
+    }
+
+    /// The same choice as `version` makes, explained: by which rule, and what else came into question.
+    async fn resolve(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, such as `{uri: \"flyte://av0.1/shop/production/orders@latest\"}`.")]
+        query: VersionQuery,
+        #[graphql(desc = "In this past state of the store; null: in the newest, or inside `at` in that one.")]
+        as_of: Option<AsOf>,
+    ) -> Result<Resolution, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let query = checked(query)?;
+        let view = self.view(resources).await?.as_of(resources, as_of).await?;
+        let limit = wanted_candidates(ctx, resources)?;
+        let explanation = resources.load(Explain { limit }, view.scope, query).await??;
+        Ok(Resolution { explanation, view })
+    }
+
+    /// The execution with a key; null when there is none.
+    async fn execution(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key, such as `{project: \"shop\", domain: \"production\", name: \"f3a9\"}`.")]
+        key: ExecutionKey,
+    ) -> Option<Result<Execution, ApiError>> {
+        self.find_execution(ctx, key).await.transpose()
+    }
+
+    /// All executions.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
+    async fn executions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<ExecutionFilter>,
+        #[graphql(desc = "Their order; null: RECORDED_AT DESC.")] order_by: Option<ExecutionOrder>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<NodeEdge<Execution>>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let filter = Arc::new(ExecutionFilter::into_stored(filter)?);
+        let order = order_by.map_or_else(StoredExecutionOrder::default, Into::into);
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = args
+            .open(resources, self.view(resources).await?, execution_cursors(order))
+            .await?;
+        let reads = (
+            ExecutionPage {
+                filter: Arc::clone(&filter),
+                order,
+                page: list.page.clone(),
+            },
+            ExecutionCount { filter },
+        );
+        Ok(connect(
+            read(ctx, list, reads, (), move |row| row.key(order.field)).await?,
+        ))
+    }
+
+    /// This server: its version, and what one request may ask for.
+    async fn server_info(&self, ctx: &Context<'_>) -> Result<ServerInfo, ApiError> {
+        Ok(ServerInfo::new(Resources::of(ctx)?.limits()))
+    }
+}
+
+/// How many candidates the fields below `resolve` want: the greatest `first` of any `candidates`.
+fn wanted_candidates(ctx: &Context<'_>, resources: &Resources) -> Result<u32, ApiError> {
+    let mut most = 0;
+    for field in ctx.field().selection_set().filter(|field| field.name() == "candidates") {
+        // Arguments that cannot be read are complained about where they are used.
+        let arguments = field.arguments().unwrap_or_default();
+        let first = arguments
+            .iter()
+            .find(|(name, _)| name.as_str() == "first")
+            .map(|(_, value)| value);
+        let first = match first {
+            Some(async_graphql::Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
+            _ => None,
+        };
+        most = most.max(candidate_limit(resources, first)?);
+    }
+    Ok(most)
+}

@@ -1,0 +1,96 @@
+//! What surrounds every request: its id, its deadline, and an answer even when the program fails.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use futures_util::FutureExt;
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+    cors::{AllowOrigin, Any, CorsLayer},
+};
+use tracing::Instrument;
+
+use super::graphql::refuse;
+use crate::{
+    config::Server,
+    graphql::{context::RequestId, error::ApiError},
+};
+
+/// The header that carries a request's id in and out.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a browser may remember what CORS allows.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// Surrounds all routes of a router with everything in this module.
+pub fn surround(router: Router, server: &Server) -> Router {
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(server.compression_minimum_bytes));
+    let compressed = router.layer(compression);
+    let shared = match cors(&server.cors_allowed_origins) {
+        Some(cors) => compressed.layer(cors),
+        None => compressed,
+    };
+    shared.layer(from_fn_with_state(server.request_timeout_ms, envelope))
+}
+
+/// Gives a request its id and its deadline, and answers for it when it misses the deadline or panics.
+async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| RequestId::given(value.to_str().ok()?))
+        .unwrap_or_else(RequestId::random);
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::debug_span!("request", request_id = id.as_str(), path = request.uri().path());
+
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+    let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::internal(said(panic.as_ref())),
+            &id,
+        ),
+        Err(_elapsed) => refuse(StatusCode::GATEWAY_TIMEOUT, ApiError::deadline_exceeded(limit_ms), &id),
+    };
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panic: {}", text.unwrap_or("without a message"))
+}
+
+/// Lets pages of these origins read answers; `None` when there are none.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::from(Any)
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    Some(
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::AUTHORIZATION, REQUEST_ID])
+            .expose_headers([REQUEST_ID])
+            .max_age(PREFLIGHT_MAX_AGE),
+    )
+}

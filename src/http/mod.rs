@@ -1,0 +1,8 @@
+//! The transport: bytes, headers and status codes. It knows no type of the schema and runs no SQL.
+
+pub mod graphiql;
+pub mod graphql;
+pub mod health;
+pub mod layers;
+mod negotiation;
+mod params;

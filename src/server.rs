@@ -1,0 +1,177 @@
+//! Puts the program together: the router over an engine, and the life of the listening process.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{Router, http::StatusCode, serve::ListenerExt};
+use tokio::{net::TcpListener, sync::mpsc, time::sleep};
+
+use crate::{
+    config::Config,
+    graphql::{
+        context::RequestId,
+        engine::Engine,
+        error::{ApiError, ErrorCode},
+        resources::Resources,
+        schema_builder,
+    },
+    http::{
+        graphiql, graphql,
+        health::{self, Readiness},
+        layers,
+    },
+    service::Writer,
+    store::{SchemaState, Store},
+};
+
+/// Everything that requests share.
+#[derive(Clone)]
+pub struct AppState {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The schema, ready to answer.
+    pub engine: Arc<Engine>,
+    /// Whether the database answers.
+    pub readiness: Readiness,
+}
+
+impl AppState {
+    /// The state of a server over a store, whose writes go through a queue.
+    pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
+        let (reader, writer) = (store.clone(), writer.clone());
+        let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
+            let resources = Resources::new(&reader, writer.clone(), &context);
+            request.data(resources).data(context)
+        });
+        let store = store.clone();
+        Self {
+            config: Arc::new(config),
+            engine: Arc::new(engine),
+            readiness: Arc::new(move || {
+                let store = store.clone();
+                Box::pin(async move { readiness(&store).await })
+            }),
+        }
+    }
+}
+
+/// Whether the database answers and has the schema that this program wants.
+async fn readiness(store: &Store) -> Result<(), String> {
+    match store.schema_state().await {
+        Ok(SchemaState::Current) => Ok(()),
+        Ok(SchemaState::Pending(steps)) => Err(format!("The migration {} is pending.", steps.join(", "))),
+        Ok(SchemaState::Newer(steps)) => Err(format!("A newer Heirloom has migrated the database: {}.", steps.join(", "))),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            Err("The database does not answer.".to_owned())
+        }
+    }
+}
+
+/// All routes: `/graphql`, GraphiQL at `/`, `/healthz` and `/readyz`.
+pub fn router(state: AppState) -> Router {
+    let server = &state.config.server;
+    let routes = Router::new()
+        .merge(graphql::routes(Arc::clone(&state.engine), server.body_limit_bytes))
+        .merge(graphiql::routes())
+        .merge(health::routes(state.readiness))
+        .fallback(nothing_here);
+    layers::surround(routes, server)
+}
+
+async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>) -> axum::response::Response {
+    let error = ApiError::new(
+        ErrorCode::NotFound,
+        "There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.",
+    );
+    graphql::refuse(StatusCode::NOT_FOUND, error, &id)
+}
+
+/// The wishes that the process should end: the first ends it gracefully, the second at once.
+pub struct Shutdown(mpsc::Receiver<()>);
+
+impl Shutdown {
+    /// Wishes sent by hand.
+    pub fn by_hand() -> (mpsc::Sender<()>, Self) {
+        let (sender, receiver) = mpsc::channel(2);
+        (sender, Self(receiver))
+    }
+
+    /// SIGINT (Ctrl-C) and SIGTERM.
+    ///
+    /// # Errors
+    /// When the operating system does not let us listen for them.
+    pub fn by_signal() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (sender, wishes) = Self::by_hand();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if sender.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(wishes)
+    }
+
+    /// Waits for the next wish; without end, when nobody is left to wish.
+    async fn wished(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// How the server came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request under way was answered.
+    Gracefully,
+    /// The grace was over, and some requests were not answered.
+    GraceOver,
+    /// A second wish came while requests were under way.
+    AtOnce,
+}
+
+/// Answers requests until the shutdown is wished for, then no new ones, and those under way for `grace` at most.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    grace: Duration,
+    mut shutdown: Shutdown,
+) -> io::Result<Ended> {
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    // An answer in small parts must not wait for the acknowledgement of the part before.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    });
+    let running = axum::serve(listener, router).with_graceful_shutdown(async move {
+        // A sender that is gone means the same as one that has sent.
+        let _ = (&mut stopped).await;
+    });
+    let mut running = std::pin::pin!(running.into_future());
+    tokio::select! {
+        result = &mut running => return result.map(|()| Ended::Gracefully),
+        () = shutdown.wished() => {}
+    }
+    tracing::info!(
+        grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        "stopping: no new requests, those under way may end"
+    );
+    drop(stop);
+    tokio::select! {
+        result = running => result.map(|()| Ended::Gracefully),
+        () = sleep(grace) => Ok(Ended::GraceOver),
+        () = shutdown.wished() => Ok(Ended::AtOnce),
+    }
+}

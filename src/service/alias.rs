@@ -1,0 +1,136 @@
+//! Aliases: names that stand at one version of an artifact at a time (rule 5).
+
+use entity::{ArtifactId, NEVER, VersionId, alias, version};
+
+use super::apply::{ApplyError, version_or_placeholder};
+use super::prepare::{Artifact, Mode, PreparedAlias};
+use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
+use crate::store::ledger::Ledger;
+
+/// Sets an alias. One that stands elsewhere moves only when that was asked for.
+///
+/// An event or an import that comes again does not undo what came after it: where it would be refused, although the alias
+/// has stood at that version before, it is heard already.
+pub async fn set(ledger: &mut Ledger, given: &PreparedAlias, mode: Mode) -> Result<Verdict, ApplyError> {
+    if let Some(row) = ledger.versions.get(&given.version.digest).cloned()
+        && let Some(refusal) = refusal(ledger, given, &row)
+    {
+        // Nothing of this record is in the ledger yet, so that it may flush.
+        let is_heard = mode == Mode::Ingest && ledger.alias_has_stood(row.id, &given.alias).await?;
+        return if is_heard {
+            Ok(Verdict::Unchanged(at(row.id)))
+        } else {
+            Err(refusal.into())
+        };
+    }
+    let version = version_or_placeholder(ledger, &given.artifact, &given.version);
+    if let Some(refusal) = refusal(ledger, given, &version) {
+        return Err(refusal.into());
+    }
+    let key = (version.artifact_id, given.alias.clone());
+    let standing = standing(ledger, &key);
+    if standing.as_ref().is_some_and(|stay| stay.version_id == version.id) {
+        return Ok(Verdict::Unchanged(at(version.id)));
+    }
+    let previous = standing.as_ref().map(|stay| stay.version_id);
+    if let Some(stay) = standing {
+        end(ledger, stay);
+    }
+    let stay = alias::Model {
+        id: ledger.next_alias_id(),
+        artifact_id: version.artifact_id,
+        name: given.alias.clone(),
+        version_id: version.id,
+        revision: ledger.revision(),
+        ended_revision: NEVER,
+    };
+    ledger.aliases.put(key, stay);
+    Ok(Verdict::Applied(Touched {
+        previous,
+        created: previous.is_none(),
+        ..at(version.id)
+    }))
+}
+
+fn at(version: VersionId) -> Touched {
+    Touched {
+        node: NodeRef::Version(version),
+        created: false,
+        previous: None,
+    }
+}
+
+/// The stay of an alias that has not ended.
+fn standing(ledger: &Ledger, key: &(ArtifactId, String)) -> Option<alias::Model> {
+    ledger
+        .aliases
+        .get(key)
+        .filter(|stay| stay.ended_revision == NEVER)
+        .cloned()
+}
+
+/// Why an alias cannot be set at a version, if it cannot.
+fn refusal(ledger: &Ledger, given: &PreparedAlias, version: &version::Model) -> Option<Rejection> {
+    if version.deleted_revision != NEVER {
+        let message = format!(
+            "The version {:?} is deleted: set the alias on another one.",
+            given.version.name
+        );
+        return Some(Rejection::new(
+            RejectionCode::FailedPrecondition,
+            "alias.version",
+            message,
+        ));
+    }
+    let standing = standing(ledger, &(version.artifact_id, given.alias.clone()));
+    if standing.is_some_and(|stay| stay.version_id != version.id) && !given.overwrite {
+        let message = format!(
+            "The alias {:?} stands at another version of this artifact: set overwrite to move it.",
+            given.alias
+        );
+        return Some(Rejection::new(RejectionCode::Conflict, "alias.alias", message));
+    }
+    None
+}
+
+/// Removes an alias.
+pub fn remove(ledger: &mut Ledger, artifact: &Artifact, alias: &str) -> Result<Verdict, ApplyError> {
+    let Some(owner) = ledger.artifacts.get(&artifact.digest) else {
+        let message = format!(
+            "There is no artifact {:?} in this project and domain.",
+            artifact.key.name
+        );
+        return Err(Rejection::new(RejectionCode::NotFound, "aliasRemoval.artifact", message).into());
+    };
+    let owner = owner.id;
+    let key = (owner, alias.to_owned());
+    let Some(stay) = ledger
+        .aliases
+        .get(&key)
+        .filter(|stay| stay.ended_revision == NEVER)
+        .cloned()
+    else {
+        return Ok(Verdict::Unchanged(Touched {
+            node: NodeRef::Artifact(owner),
+            created: false,
+            previous: None,
+        }));
+    };
+    let touched = Touched {
+        node: NodeRef::Version(stay.version_id),
+        created: false,
+        previous: None,
+    };
+    end(ledger, stay);
+    Ok(Verdict::Applied(touched))
+}
+
+/// Ends a stay. It keeps its place in the history, also when it was set in this very revision and nobody will see it.
+pub fn end(ledger: &mut Ledger, stay: alias::Model) {
+    let ended = alias::Model {
+        ended_revision: ledger.revision(),
+        ..stay.clone()
+    };
+    ledger.aliases.put((stay.artifact_id, stay.name.clone()), ended);
+    ledger.end_alias(stay);
+}

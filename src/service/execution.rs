@@ -1,0 +1,186 @@
+//! Recording executions with what they took in and gave out (rules 15 to 17).
+
+use entity::{ExecutionId, NEVER, NO_TIME, VersionId, edge, execution};
+
+use super::apply::{ApplyError, version_or_placeholder};
+use super::merge::{Contradiction, Ranks, default_kind, merge};
+use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput};
+use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
+use super::version::{produce, within};
+use crate::domain::key::{Digest, ExecutionKey};
+use crate::domain::record::ExecutionState;
+use crate::store::StoreError;
+use crate::store::ledger::Ledger;
+use crate::store::resolve::{SelectError, version_select};
+
+/// Merges a record into its execution.
+pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Verdict, ApplyError> {
+    // First, because a query reads the database: nothing of this record may have been written when it is refused.
+    let chosen = resolve_queries(ledger, given).await?;
+    let parent = given
+        .parent
+        .as_ref()
+        .map(|(key, digest)| execution_or_placeholder(ledger, key, *digest).id);
+    let mut row = execution_or_placeholder(ledger, &given.key, given.digest);
+    let created = row.reported_revision == NEVER;
+    let merged = merge_fields(ledger, &mut row, given, parent)?;
+    if created {
+        row.reported_revision = ledger.revision();
+    }
+    let id = row.id;
+    if created || merged {
+        ledger.executions.put(given.digest, row);
+    }
+    let inputs = add_inputs(ledger, id, &given.inputs, &chosen);
+    let outputs = add_outputs(ledger, id, given).await?;
+    let touched = Touched {
+        node: NodeRef::Execution(id),
+        created,
+        previous: None,
+    };
+    Ok(if created || merged || inputs || outputs {
+        Verdict::Applied(touched)
+    } else {
+        Verdict::Unchanged(touched)
+    })
+}
+
+fn merge_fields(
+    ledger: &Ledger,
+    row: &mut execution::Model,
+    given: &PreparedExecution,
+    parent: Option<ExecutionId>,
+) -> Result<bool, ApplyError> {
+    debug_assert!(ledger.executions.knows(&given.digest), "the execution was not loaded");
+    let ranks = Ranks::parse(&row.field_ranks);
+    let mut ranks = ranks.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
+    let changed = merge(row, &mut ranks, given, parent).map_err(|e| contradiction(given, e))?;
+    row.field_ranks = ranks.store();
+    Ok(changed)
+}
+
+fn contradiction(given: &PreparedExecution, Contradiction(field): Contradiction) -> Rejection {
+    let along = given
+        .state
+        .map_or("without a state".to_owned(), |s| format!("in state {}", s.as_str()));
+    let message = format!(
+        "The execution {:?} has another {field} from a record that is as far along ({along}): the first stays; send what is new with a later state.",
+        given.key.name
+    );
+    Rejection::new(RejectionCode::Conflict, format!("execution.{field}"), message)
+}
+
+/// The execution under a key, or a row that has been named and not reported yet.
+fn execution_or_placeholder(ledger: &mut Ledger, key: &ExecutionKey, digest: Digest) -> execution::Model {
+    if let Some(row) = ledger.executions.get(&digest) {
+        return row.clone();
+    }
+    let row = execution::Model {
+        id: ledger.next_execution_id(),
+        key_digest: digest.to_vec(),
+        project: key.project.clone(),
+        domain: key.domain.clone(),
+        name: key.name.clone(),
+        revision: ledger.revision(),
+        reported_revision: NEVER,
+        kind: default_kind(false).as_str().to_owned(),
+        state: ExecutionState::Queued.as_str().to_owned(),
+        entity: None,
+        entity_version: None,
+        node_id: None,
+        attempt: None,
+        principal: None,
+        parent_id: None,
+        started_at: NO_TIME,
+        ended_at: None,
+        error: None,
+        metadata: None,
+        field_ranks: String::new(),
+    };
+    ledger.executions.put(digest, row.clone());
+    row
+}
+
+/// The version that each input given by a query stands for: chosen before, or chosen now. One for each input, none
+/// where the input names its version.
+async fn resolve_queries(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Vec<Option<VersionId>>, ApplyError> {
+    let known = ledger.executions.get(&given.digest).map(|e| e.id);
+    let mut chosen = Vec::with_capacity(given.inputs.len());
+    for input in &given.inputs {
+        chosen.push(match &input.version {
+            InputVersion::Exact(..) => None,
+            InputVersion::Query(query, digest) => {
+                let before = known.and_then(|id| ledger.resolved(id, *digest));
+                Some(match before {
+                    Some(version) => version,
+                    None => choose(ledger, &input.name, query).await?,
+                })
+            }
+        });
+    }
+    Ok(chosen)
+}
+
+async fn choose(
+    ledger: &mut Ledger,
+    name: &str,
+    query: &crate::domain::filter::VersionKeyQuery,
+) -> Result<VersionId, ApplyError> {
+    ledger.flush().await?;
+    let refuse = |code, message| Rejection::new(code, "execution.inputs.version", message);
+    let selection = version_select(ledger.transaction(), &ledger.scope(), query)
+        .await
+        .map_err(|error| match error {
+            SelectError::UnknownKey(unknown) => {
+                ApplyError::Rejected(refuse(RejectionCode::UnknownPartitionKey, unknown.to_string()))
+            }
+            SelectError::Store(error) => ApplyError::Store(error),
+        })?;
+    let found = selection.version.map(|version| version.id);
+    found.ok_or_else(|| {
+        let message =
+            format!("No version matches the query of input {name:?}: produce one first, or name the version exactly.");
+        refuse(RejectionCode::NotFound, message).into()
+    })
+}
+
+/// Adds the edges of inputs; whether there are new ones.
+fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], chosen: &[Option<VersionId>]) -> bool {
+    let mut new = false;
+    for (input, chosen) in inputs.iter().zip(chosen) {
+        let version_id = match (&input.version, chosen) {
+            (InputVersion::Query(_, digest), Some(version)) => {
+                ledger.add_resolved(id, *digest, *version);
+                *version
+            }
+            (InputVersion::Exact(artifact, version), _) => version_or_placeholder(ledger, artifact, version).id,
+            (InputVersion::Query(..), None) => continue,
+        };
+        new |= add_edge(ledger, id, edge::INPUT, &input.name, version_id);
+    }
+    new
+}
+
+/// Records the versions that an execution produced, with their edges; whether there are new ones. A version that
+/// another execution produced with the same content gets one more producing edge.
+async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecution) -> Result<bool, ApplyError> {
+    let mut new = false;
+    for (name, version) in &given.outputs {
+        let (row, created) = produce(ledger, version, Mode::Ingest)
+            .await
+            .map_err(|e| within(e, "execution.outputs.version"))?;
+        new |= created | add_edge(ledger, id, edge::OUTPUT, name, row.id);
+    }
+    Ok(new)
+}
+
+fn add_edge(ledger: &mut Ledger, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
+    let revision = ledger.revision();
+    ledger.add_edge(edge::Model {
+        execution_id,
+        role,
+        name: name.to_owned(),
+        version_id,
+        revision,
+    })
+}

@@ -1,0 +1,18 @@
+//! The rules of writing: what a record must be, how records merge, and the queue through which they go.
+
+mod alias;
+mod apply;
+pub mod clock;
+mod declare;
+mod execution;
+pub mod merge;
+pub mod place;
+pub mod prepare;
+pub mod queue;
+pub mod rejection;
+mod version;
+
+pub use clock::Clock;
+pub use prepare::Mode;
+pub use queue::{Answer, WriteError, Writer, WriterOptions};
+pub use rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};

@@ -1,0 +1,102 @@
+//! Many rows in few statements.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value,
+};
+
+use super::{StoreError, dialect};
+
+/// The most values bound in one statement; SQLite allows 32,766.
+const MOST_VALUES: usize = 16_384;
+/// The most rows in one statement: more gain nothing.
+const MOST_ROWS: usize = 128;
+
+/// Inserts rows that the table does not have.
+pub async fn insert<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
+    write::<E>(db, rows, false).await
+}
+
+/// Writes rows that the table has under the same primary key.
+pub async fn update<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
+    write::<E>(db, rows, true).await
+}
+
+async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], replace: bool) -> Result<(), StoreError> {
+    let backend = db.get_database_backend();
+    let columns: Vec<E::Column> = E::Column::iter().collect();
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (chunk, remainder) = rest.split_at(chunk_size(rest.len(), columns.len()));
+        let values: Vec<Value> = chunk
+            .iter()
+            .flat_map(|row| columns.iter().map(|column| row.get(*column)))
+            .collect();
+        let sql = insert_sql::<E>(backend, &columns, chunk.len(), replace);
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?;
+        rest = remainder;
+    }
+    Ok(())
+}
+
+/// The greatest power of two that fits, so that statements of any number of rows are made of ten prepared ones.
+pub fn chunk_size(rows: usize, columns: usize) -> usize {
+    let most = rows.min(MOST_ROWS).min(MOST_VALUES / columns).max(1);
+    1 << most.ilog2()
+}
+
+fn insert_sql<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize, replace: bool) -> String {
+    let names: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.as_str())).collect();
+    let mut sql = format!(
+        "INSERT INTO \"{}\" ({}) VALUES ",
+        E::default().table_name(),
+        names.join(", ")
+    );
+    push_tuples(&mut sql, backend, rows, columns.len());
+    if replace {
+        // Only tables whose rows change have an `id`, and theirs is the first column.
+        let assignments: Vec<String> = names[1..].iter().map(|n| format!("{n} = excluded.{n}")).collect();
+        sql.push_str(&format!(
+            " ON CONFLICT ({}) DO UPDATE SET {}",
+            names[0],
+            assignments.join(", ")
+        ));
+    }
+    sql
+}
+
+/// Appends `($1, $2), ($3, $4)` and so on; for SQLite `(?, ?), (?, ?)`, since it looks a name up among all earlier ones,
+/// which for thousands takes seconds.
+pub fn push_tuples(sql: &mut String, backend: DbBackend, rows: usize, columns: usize) {
+    let mut number = 0;
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            number += 1;
+            sql.push_str(if column == 0 { "" } else { ", " });
+            dialect::push_placeholder(sql, backend, number);
+        }
+        sql.push(')');
+    }
+}
+
+/// The most keys in one `IN` list.
+const MOST_KEYS: usize = 4_096;
+
+/// All rows of a table with a column among some keys. Lists are filled up to a power of two by repeating the last key,
+/// so that there are few different statements to prepare.
+pub async fn find_in<E: EntityTrait, V: Into<Value> + Clone>(
+    db: &impl ConnectionTrait,
+    column: E::Column,
+    keys: &[V],
+) -> Result<Vec<E::Model>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in keys.chunks(MOST_KEYS) {
+        let Some(last) = chunk.last() else { continue };
+        let size = chunk.len().next_power_of_two();
+        let padded = chunk.iter().chain(std::iter::repeat(last)).take(size).cloned();
+        let select = sea_orm::QueryFilter::filter(E::find(), column.is_in(padded));
+        found.extend(select.all(db).await?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,120 @@
+//! The real program, as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+/// How long a process may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program with these arguments, with nothing of the environment's settings.
+pub fn heirloom(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HEIRLOOM_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    heirloom(arguments).output().unwrap()
+}
+
+/// Runs the program to its end with a text on its standard input.
+pub fn run_with_input(arguments: &[&str], input: &str) -> Output {
+    use std::io::Write;
+    let mut child = heirloom(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// A server that listens; killed when it is dropped.
+pub struct Server {
+    child: Child,
+    /// Such as `http://127.0.0.1:8080`.
+    pub url: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts `heirloom serve` or `heirloom demo` on a free port, and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut command = heirloom(arguments);
+        command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (found, listening) = mpsc::channel();
+        let (lines, copy) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                if let Some(at) = line.find("listening on http://") {
+                    let url = line[at + "listening on ".len()..].split_whitespace().next().unwrap_or_default();
+                    let url = url.trim_end_matches('/');
+                    // Nobody waits for a second one.
+                    let _ = found.send(url.to_owned());
+                }
+                copy.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
+        let url = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("the server does not listen: {}", log.lock().unwrap())
+        });
+        Self { child, url, log }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Runs an operation.
+    pub async fn query(&self, query: &str, variables: Value) -> Value {
+        let body = json!({"query": query, "variables": variables});
+        let sent = reqwest::Client::new().post(format!("{}/graphql", self.url)).json(&body).send().await;
+        sent.unwrap().json().await.unwrap()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end as Ctrl-C does, and waits; whether it ended with success.
+    pub fn stop(mut self) -> bool {
+        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a pipe holds, as a text.
+pub fn text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut reader = bytes;
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
