@@ -38,7 +38,11 @@ async fn record(writer: &Writer, records: Vec<Record>) -> Result<(), WriteError>
     let answer = writer.submit(records, Mode::Ingest).await?;
     for verdict in &answer.verdicts {
         if let Verdict::Rejected(rejection) = verdict {
-            tracing::error!(revision = answer.revision, "the sample has a record that is refused: {}", rejection.message);
+            tracing::error!(
+                revision = answer.revision,
+                "the sample has a record that is refused: {}",
+                rejection.message
+            );
         }
     }
     Ok(())

@@ -236,10 +236,11 @@ impl Night {
         };
         // The models that were there before this night.
         let models = PROPENSITIES.map(|model| self.propensity_version(model, self.day.plus(-1)));
-        for n in 0..self.world.scores_in(self.index) {
+        let (first, segments) = (self.world.scores_before(self.index), self.world.segments());
+        for n in first..first + self.world.scores_in(self.index) {
             let which = usize::from(n % 2 == 1);
             let model = PROPENSITIES[which];
-            let segment = format!("segment-{:03}", n / 2 + 1);
+            let segment = format!("segment-{:03}", n / 2 % segments + 1);
             let (started, ended) = (self.minute(205), self.minute(212));
             let key = LEARNING.execution(format!("score-{day}/{model}/{segment}"));
             let run = Run::workflow(key, "score_segment").code("1.2.0").by("svc-scoring");

@@ -150,8 +150,17 @@ impl World {
 
     /// How many scores are made in a night; none in the first, which makes the embedding.
     fn scores_in(&self, index: i64) -> i64 {
-        let until = |index: i64| self.scores * index / (self.days - 1);
-        if index == 0 { 0 } else { until(index) - until(index - 1) }
+        self.scores_before(index + 1) - self.scores_before(index)
+    }
+
+    /// How many scores are made before a night.
+    fn scores_before(&self, index: i64) -> i64 {
+        self.scores * (index - 1).max(0) / (self.days - 1)
+    }
+
+    /// How many segments of customers are scored in turn: more than a night scores by one model, a dozen at least.
+    fn segments(&self) -> i64 {
+        (self.scores / (self.days - 1) / 2 + 2).max(12)
     }
 }
 

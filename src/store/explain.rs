@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::entity::PartitionId;
+use ::entity::{ArtifactId, PartitionId};
 use sea_orm::ConnectionTrait;
 
 use super::artifact::artifact_find;
@@ -36,8 +36,8 @@ pub struct Explanation {
     pub rule: String,
     /// How many versions were considered.
     pub candidate_count: i64,
-    /// They, newest first, up to the limit; the chosen one is always among them, as the last where it is older than the
-    /// others that fit.
+    /// They, up to the limit: those in the partitions asked for, then the others, each newest first. The chosen one is always
+    /// among them, as the last where it is older than the others that fit.
     pub candidates: Vec<CandidateRow>,
 }
 
@@ -73,17 +73,7 @@ pub async fn version_explain(
         let named: Vec<VersionRow> = without_partition(db, scope, query).await?.into_iter().collect();
         (i64::try_from(named.len()).unwrap_or(i64::MAX), named)
     } else {
-        newest(
-            db,
-            scope,
-            &VersionsOf::Artifact {
-                id: artifact.id,
-                partition: None,
-            },
-            chosen.as_ref(),
-            limit,
-        )
-        .await?
+        candidates(db, scope, artifact.id, test.as_ref(), chosen.as_ref(), limit).await?
     };
     let partitions = partitions_of(db, scope, &considered).await?;
     let reasons = Reasons {
@@ -105,19 +95,33 @@ pub async fn version_explain(
     })
 }
 
-/// The artifact's newest versions, the chosen one among them.
-async fn newest(
+/// The artifact's versions: those in the partitions asked for, then those that are not, each newest first; the chosen one
+/// among them.
+async fn candidates(
     db: &impl ConnectionTrait,
     scope: &Scope,
-    of: &VersionsOf,
+    id: ArtifactId,
+    asked: Option<&PartitionTest>,
     chosen: Option<&VersionRow>,
     limit: u32,
 ) -> Result<(i64, Vec<VersionRow>), StoreError> {
-    let all = VersionFilter::default();
-    let of = std::slice::from_ref(of);
-    let count = version_count(db, scope, of, &all).await?.pop().unwrap_or(0);
-    let pages = version_list(db, scope, of, &all, VersionOrder::default(), &Page::first(limit)).await?;
-    let mut rows: Vec<VersionRow> = pages.into_iter().flat_map(|page| page.rows).collect();
+    let any = VersionFilter::default();
+    let of = |partition| VersionsOf::Artifact { id, partition };
+    let all = [of(None)];
+    let count = version_count(db, scope, &all, &any).await?.pop().unwrap_or(0);
+    let lists: Vec<VersionsOf> = asked
+        .map(|test| of(Some(test.clone())))
+        .into_iter()
+        .chain(all)
+        .collect();
+    let pages = version_list(db, scope, &lists, &any, VersionOrder::default(), &Page::first(limit)).await?;
+    let mut rows: Vec<VersionRow> = Vec::new();
+    for row in pages.into_iter().flat_map(|page| page.rows) {
+        if !rows.iter().any(|other| other.id == row.id) {
+            rows.push(row);
+        }
+    }
+    rows.truncate(limit as usize);
     if let Some(chosen) = chosen
         && limit > 0
         && !rows.iter().any(|row| row.id == chosen.id)

@@ -3,6 +3,7 @@
 
 mod cli;
 mod clients;
+mod corpus;
 mod engine;
 mod floors;
 mod http;

@@ -5,17 +5,22 @@
 export const EXAMPLE_TABS = 6;
 
 const DIRECTIVE = /^#>\s*(\w+):\s*(.*)$/;
+const CONTINUED = /^#>(.*)$/;
 
 /**
  * Reads one file: comment lines for the reader (the first is `# Title: explanation`), lines `#> name: value`
- * for the machine, then the operation. The variables come back formatted; `#>` lines are not shown.
+ * for the machine, whose values may go on in further `#>` lines, then the operation. The variables come back
+ * formatted; `#>` lines are not shown.
  */
 export function parseExample(path, text) {
   const directives = {};
   const shown = [];
+  let last = null;
   for (const line of text.split(/\r?\n/)) {
     const directive = DIRECTIVE.exec(line);
-    if (directive) directives[directive[1]] = directive[2];
+    const continued = CONTINUED.exec(line);
+    if (directive) directives[(last = directive[1])] = directive[2];
+    else if (continued) directives[last] += `\n${continued[1]}`;
     else shown.push(line);
   }
   const comment = [];

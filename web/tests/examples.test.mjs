@@ -21,6 +21,12 @@ test('an example is split into title, explanation, query and variables', () => {
   assert.deepEqual(JSON.parse(example.variables), { name: 'a: b' });
 });
 
+test('variables may go on in further lines', () => {
+  const { query, variables } = parseExample('03.graphql', '# A: b\n#> variables: {\n#>   "list": [1,\n#>   2]\n#> }\n{ a }');
+  assert.deepEqual(JSON.parse(variables), { list: [1, 2] });
+  assert.equal(query, '# A: b\n{ a }\n');
+});
+
 test('an example without comment or variables is still an example', () => {
   const example = parseExample('02-bare.graphql', '{ revision { number } }');
   assert.equal(example.title, '02-bare.graphql');

@@ -41,7 +41,8 @@ impl Resolution {
         int(self.explanation.candidate_count)
     }
 
-    /// The versions that came into question, the best first, each with what was decided about it.
+    /// The artifact's versions, each with what was decided about it: those in the partitions asked for, then the others, each
+    /// newest first. The chosen one is always among them.
     #[graphql(complexity = "crate::graphql::connection::page_cost(first, None, child_complexity)")]
     async fn candidates(
         &self,
