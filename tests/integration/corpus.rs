@@ -10,7 +10,7 @@ use heirloom::sample::Options;
 use serde_json::{Value, json};
 
 use crate::on_both_databases;
-use crate::support::{Reply, TestApp};
+use crate::support::{Reply, TestApp, TestDb};
 
 /// How far a bound may lie above the statements that an example costs: more would let the next N + 1 through.
 const SLACK: u64 = 2;
