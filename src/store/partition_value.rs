@@ -47,7 +47,10 @@ pub async fn partition_values(
     let revision = binds.bind(scope.revision);
     let (artifact, key) = (binds.bind(artifact.id.0), binds.bind(key));
     let mut all = Conditions::default();
-    all.and(&format!("held.artifact_id = {artifact} AND held.key = {key} AND {}", visible(&revision)));
+    all.and(&format!(
+        "held.artifact_id = {artifact} AND held.key = {key} AND {}",
+        visible(&revision)
+    ));
     if let Some(test) = filter {
         all.and(passes(&mut binds, &test.0).as_str());
     }
@@ -59,7 +62,12 @@ pub async fn partition_values(
          WHERE {}{bounds} GROUP BY held.value {order}",
         all.as_str()
     );
-    let rows = read(&binds.many(db, &sql, 2).await?, |cells| Ok(ValueRow { value: cells.next()?, partition_count: cells.next()? }))?;
+    let rows = read(&binds.many(db, &sql, 2).await?, |cells| {
+        Ok(ValueRow {
+            value: cells.next()?,
+            partition_count: cells.next()?,
+        })
+    })?;
     Ok(page.slice(rows))
 }
 
@@ -85,7 +93,9 @@ pub async fn time_buckets(
     granularity: Granularity,
     filter: Option<&PartitionTest>,
 ) -> Result<Vec<BucketRow>, StoreError> {
-    let Some(own) = artifact.granularity else { return Ok(Vec::new()) };
+    let Some(own) = artifact.granularity else {
+        return Ok(Vec::new());
+    };
     let asked = Asked { artifact, filter };
     let granularity = granularity.max(own);
     let mut buckets: BTreeMap<Timestamp, BucketRow> = BTreeMap::new();
@@ -119,7 +129,12 @@ pub async fn time_buckets(
 
 fn bucket(buckets: &mut BTreeMap<Timestamp, BucketRow>, start: i64, granularity: Granularity) -> &mut BucketRow {
     let window = Window::containing(Timestamp(start), granularity);
-    buckets.entry(window.start).or_insert(BucketRow { window, version_count: 0, partition_count: 0, latest: None })
+    buckets.entry(window.start).or_insert(BucketRow {
+        window,
+        version_count: 0,
+        partition_count: 0,
+        latest: None,
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -138,7 +153,7 @@ impl Asked<'_> {
         all.and(&format!("version.{} IS NOT NULL", placement.partition()));
         all.and(&format!("version.produced_revision <= {revision}"));
         if let Some(test) = self.filter.filter(|test| !test.0.is_empty()) {
-            all.and(conditions::partition(binds, &test.0, true).as_str());
+            all.and(conditions::partition(binds, &test.0, true, None).as_str());
         }
         all
     }
@@ -150,16 +165,28 @@ async fn partitions(db: &impl ConnectionTrait, scope: &Scope, asked: Asked<'_>) 
     let artifact = binds.bind(asked.artifact.id.0);
     let no_time = binds.bind(NO_TIME);
     let mut all = Conditions::default();
-    all.and(&format!("partition.artifact_id = {artifact} AND partition.window_start > {no_time} AND {}", visible(&revision)));
+    all.and(&format!(
+        "partition.artifact_id = {artifact} AND partition.window_start > {no_time} AND {}",
+        visible(&revision)
+    ));
     if let Some(test) = asked.filter {
         all.and(passes(&mut binds, &test.0).as_str());
     }
-    let sql = format!("SELECT partition.window_start, count(*) FROM partition WHERE {} GROUP BY partition.window_start", all.as_str());
-    read(&binds.many(db, &sql, 2).await?, |cells| Ok((cells.next()?, cells.next()?)))
+    let sql = format!(
+        "SELECT partition.window_start, count(*) FROM partition WHERE {} GROUP BY partition.window_start",
+        all.as_str()
+    );
+    read(&binds.many(db, &sql, 2).await?, |cells| {
+        Ok((cells.next()?, cells.next()?))
+    })
 }
 
 /// Of each window: its start, how many versions it has, and when the newest available one was produced.
-async fn versions(db: &impl ConnectionTrait, scope: &Scope, asked: Asked<'_>) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+async fn versions(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    asked: Asked<'_>,
+) -> Result<Vec<(i64, i64, i64)>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let none = binds.bind(NO_TIME);
@@ -170,7 +197,9 @@ async fn versions(db: &impl ConnectionTrait, scope: &Scope, asked: Asked<'_>) ->
          FROM version WHERE {} GROUP BY {window}",
         all.as_str()
     );
-    read(&binds.many(db, &sql, 3).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 3).await?, |cells| {
+        Ok((cells.next()?, cells.next()?, cells.next()?))
+    })
 }
 
 /// The available versions that were produced at given instants in given windows: window, ordinal, id.
@@ -192,5 +221,7 @@ async fn latest(
          AND version.created_at = range.high WHERE {} AND version.deleted_revision > {revision}",
         all.as_str()
     );
-    read(&binds.many(db, &sql, 3).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))
+    read(&binds.many(db, &sql, 3).await?, |cells| {
+        Ok((cells.next()?, cells.next()?, cells.next()?))
+    })
 }

@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops, and says in which line")]
 
 mod cli;
+mod clients;
 mod corpus;
 mod engine;
+mod floors;
 mod http;
+mod migrations;
 mod rules;
+mod schema;
 mod support;
 mod toy;

@@ -102,6 +102,11 @@ impl TestDb {
         connect(&self.url).await
     }
 
+    /// A connection to a file that need not be there.
+    pub async fn connection_to_new_file(&self) -> DatabaseConnection {
+        connect(&format!("{}?mode=rwc", self.url)).await
+    }
+
     /// The first column of the first row, a number.
     pub async fn number(&self, sql: &str) -> i64 {
         let connection = self.connection().await;
