@@ -6,5 +6,6 @@ mod corpus;
 mod engine;
 mod http;
 mod rules;
+mod store;
 mod support;
 mod toy;
