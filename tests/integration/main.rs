@@ -13,5 +13,6 @@ mod http;
 mod migrations;
 mod rules;
 mod schema;
+mod store;
 mod support;
 mod toy;
