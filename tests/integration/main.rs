@@ -1,8 +1,10 @@
 //! The integration tests: one binary, since each one links SQLite and both drivers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops, and says in which line")]
 
+mod bad_input;
 mod cli;
 mod clients;
+mod concurrency;
 mod corpus;
 mod engine;
 mod floors;

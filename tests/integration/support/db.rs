@@ -107,6 +107,11 @@ impl TestDb {
         connect(&format!("{}?mode=rwc", self.url)).await
     }
 
+    /// The same database, reached another way.
+    pub fn at(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
+    }
+
     /// The first column of the first row, a number.
     pub async fn number(&self, sql: &str) -> i64 {
         let connection = self.connection().await;
