@@ -4,8 +4,8 @@ use ::entity::{ArtifactId, NEVER};
 use sea_orm::ConnectionTrait;
 
 use super::artifact_list::ArtifactOrderField;
-use super::page::{Key, prefix};
 use super::cells::Cells;
+use super::page::{Key, prefix};
 use super::sql::{Binds, first, place, read};
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ArtifactKey;
@@ -78,8 +78,12 @@ impl Placement {
     /// The condition on a row of `artifact` that its versions are placed like this as of a revision.
     pub(super) fn holds(self, revision: &str) -> String {
         match self {
-            Self::Current => format!("(artifact.declared_revision <= {revision} OR artifact.declared_revision = {NEVER})"),
-            Self::Prior => format!("(artifact.declared_revision > {revision} AND artifact.declared_revision < {NEVER})"),
+            Self::Current => {
+                format!("(artifact.declared_revision <= {revision} OR artifact.declared_revision = {NEVER})")
+            }
+            Self::Prior => {
+                format!("(artifact.declared_revision > {revision} AND artifact.declared_revision < {NEVER})")
+            }
         }
     }
 }
@@ -87,7 +91,11 @@ impl Placement {
 impl ArtifactRow {
     /// Its natural key.
     pub fn key_of(&self) -> ArtifactKey {
-        ArtifactKey { project: self.project.clone(), domain: self.domain.clone(), name: self.name.clone() }
+        ArtifactKey {
+            project: self.project.clone(),
+            domain: self.domain.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// Its place in an order.
@@ -108,7 +116,8 @@ impl ArtifactRow {
 
 /// The columns of [`read_artifact`].
 pub(super) fn artifact_columns(binds: &Binds, revision: &str) -> String {
-    let seen = format!("artifact_key WHERE artifact_key.artifact_id = artifact.id AND artifact_key.revision <= {revision}");
+    let seen =
+        format!("artifact_key WHERE artifact_key.artifact_id = artifact.id AND artifact_key.revision <= {revision}");
     let seen = dialect::json_array(binds.backend, "artifact_key.key", &seen);
     format!(
         "artifact.id, artifact.project, artifact.domain, artifact.name, artifact.created_at, \
@@ -142,7 +151,11 @@ pub(super) fn read_artifact(cells: &mut Cells, revision: i64) -> Result<Artifact
             _ => (time_seen_revision <= revision).then_some(Granularity::Day),
         },
         declared,
-        placement: if declared || declared_revision == NEVER { Placement::Current } else { Placement::Prior },
+        placement: if declared || declared_revision == NEVER {
+            Placement::Current
+        } else {
+            Placement::Prior
+        },
         updated_at: None,
     })
 }
@@ -162,14 +175,20 @@ pub(super) fn read_granularity(text: &str) -> Result<Granularity, StoreError> {
 }
 
 /// Artifacts by id.
-pub async fn artifact_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[ArtifactId]) -> Result<Vec<ArtifactRow>, StoreError> {
+pub async fn artifact_find_many(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ArtifactId],
+) -> Result<Vec<ArtifactRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let columns = artifact_columns(&binds, &revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "artifact.id", &list);
     let sql = format!("SELECT {columns} FROM artifact WHERE {these} AND artifact.revision <= {revision}");
-    read(&binds.all(db, &sql).await?, |cells| read_artifact(cells, scope.revision))
+    read(&binds.all(db, &sql).await?, |cells| {
+        read_artifact(cells, scope.revision)
+    })
 }
 
 /// Artifacts by key: an answer for each, in their order.
@@ -193,11 +212,19 @@ pub async fn artifact_find_by_keys(
 }
 
 /// One artifact by key, read by a statement without a list: the first step of the most frequent query.
-pub(super) async fn artifact_find(db: &impl ConnectionTrait, scope: &Scope, key: &ArtifactKey) -> Result<Option<ArtifactRow>, StoreError> {
+pub(super) async fn artifact_find(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    key: &ArtifactKey,
+) -> Result<Option<ArtifactRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let columns = artifact_columns(&binds, &revision);
     let digest = binds.bind(key.digest().to_vec());
-    let sql = format!("SELECT {columns} FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision}");
-    first(&binds.all(db, &sql).await?, |cells| read_artifact(cells, scope.revision))
+    let sql = format!(
+        "SELECT {columns} FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision}"
+    );
+    first(&binds.all(db, &sql).await?, |cells| {
+        read_artifact(cells, scope.revision)
+    })
 }

@@ -64,7 +64,10 @@ impl ArtifactOrderField {
 
 impl Default for ArtifactOrder {
     fn default() -> Self {
-        Self { field: ArtifactOrderField::Name, direction: OrderDirection::Ascending }
+        Self {
+            field: ArtifactOrderField::Name,
+            direction: OrderDirection::Ascending,
+        }
     }
 }
 
@@ -107,14 +110,20 @@ fn conditions(binds: &mut Binds, revision: &str, filter: &ArtifactFilter) -> Con
 }
 
 fn schema_conditions(binds: &mut Binds, all: &mut Conditions, revision: &str, filter: &ArtifactFilter) {
-    let seen = format!("SELECT 1 FROM artifact_key WHERE artifact_key.artifact_id = artifact.id AND artifact_key.revision <= {revision}");
+    let seen = format!(
+        "SELECT 1 FROM artifact_key WHERE artifact_key.artifact_id = artifact.id AND artifact_key.revision <= {revision}"
+    );
     if let Some(partitioned) = filter.partitioned {
         let test = format!(
             "CASE WHEN artifact.declared_revision <= {revision} \
              THEN (coalesce(artifact.declared_keys, '[]') <> '[]' OR artifact.declared_granularity IS NOT NULL) \
              ELSE (artifact.time_seen_revision <= {revision} OR EXISTS ({seen})) END"
         );
-        all.and(&if partitioned { format!("({test})") } else { format!("NOT ({test})") });
+        all.and(&if partitioned {
+            format!("({test})")
+        } else {
+            format!("NOT ({test})")
+        });
     }
     if let Some(key) = &filter.has_partition_key {
         let key = binds.bind(key.as_str());
@@ -147,22 +156,38 @@ pub async fn artifact_list(
     let limit = walk.order_and_limit(&mut binds, &keys);
     let columns = artifact_columns(&binds, &revision);
     let by_update = order.field == ArtifactOrderField::UpdatedAt;
-    let last = if by_update { updated.as_str() } else { "artifact.created_at" };
-    let sql = format!("SELECT {columns}, {last} FROM artifact WHERE {}{bounds} {limit}", all.as_str());
+    let last = if by_update {
+        updated.as_str()
+    } else {
+        "artifact.created_at"
+    };
+    let sql = format!(
+        "SELECT {columns}, {last} FROM artifact WHERE {}{bounds} {limit}",
+        all.as_str()
+    );
     let rows = read(&binds.all(db, &sql).await?, |cells| {
         let row = read_artifact(cells, scope.revision)?;
         let updated_at = Timestamp(cells.next()?);
-        Ok(ArtifactRow { updated_at: by_update.then_some(updated_at), ..row })
+        Ok(ArtifactRow {
+            updated_at: by_update.then_some(updated_at),
+            ..row
+        })
     })?;
     Ok(page.slice(rows))
 }
 
 /// How many artifacts there are.
-pub async fn artifact_count(db: &impl ConnectionTrait, scope: &Scope, filter: &ArtifactFilter) -> Result<i64, StoreError> {
+pub async fn artifact_count(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &ArtifactFilter,
+) -> Result<i64, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let all = conditions(&mut binds, &revision, filter);
-    binds.number(db, &format!("SELECT count(*) FROM artifact WHERE {}", all.as_str())).await
+    binds
+        .number(db, &format!("SELECT count(*) FROM artifact WHERE {}", all.as_str()))
+        .await
 }
 
 /// A project.
@@ -192,11 +217,16 @@ pub async fn artifact_projects(db: &impl ConnectionTrait, scope: &Scope) -> Resu
          GROUP BY artifact.project, artifact.domain ORDER BY artifact.project, artifact.domain"
     );
     let mut projects: Vec<ProjectRow> = Vec::new();
-    for (project, name, artifact_count) in read(&binds.all(db, &sql).await?, |cells| Ok((cells.next()?, cells.next()?, cells.next()?)))? {
+    for (project, name, artifact_count) in read(&binds.all(db, &sql).await?, |cells| {
+        Ok((cells.next()?, cells.next()?, cells.next()?))
+    })? {
         let domain = DomainRow { name, artifact_count };
         match projects.last_mut() {
             Some(last) if last.name == project => last.domains.push(domain),
-            _ => projects.push(ProjectRow { name: project, domains: vec![domain] }),
+            _ => projects.push(ProjectRow {
+                name: project,
+                domains: vec![domain],
+            }),
         }
     }
     Ok(projects)
@@ -225,7 +255,9 @@ pub async fn artifact_list_by_domains(
     );
     let columns = artifact_columns(&binds, &revision);
     let picked = dialect::join_picked(binds.backend, "artifact", &pick);
-    let rows = binds.all(db, &format!("SELECT parent.key, {columns} FROM {parents} {picked}")).await?;
+    let rows = binds
+        .all(db, &format!("SELECT parent.key, {columns} FROM {parents} {picked}"))
+        .await?;
     let mut lists = deal(of.len(), &rows, |cells| read_artifact(cells, scope.revision))?;
     for list in &mut lists {
         walk.merge(list, |row| row.key(field));
@@ -234,7 +266,11 @@ pub async fn artifact_list_by_domains(
 }
 
 /// How many artifacts domains have, each given as project and domain: an answer for each, in their order.
-pub async fn artifact_count_by_domains(db: &impl ConnectionTrait, scope: &Scope, of: &[(String, String)]) -> Result<Vec<i64>, StoreError> {
+pub async fn artifact_count_by_domains(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[(String, String)],
+) -> Result<Vec<i64>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::pairs(of));
@@ -248,7 +284,11 @@ pub async fn artifact_count_by_domains(db: &impl ConnectionTrait, scope: &Scope,
 
 /// When the newest versions of artifacts were produced; of one without any, when it was recorded: an answer for each, in
 /// their order; none for one that is not there.
-pub async fn artifact_updated_at(db: &impl ConnectionTrait, scope: &Scope, ids: &[ArtifactId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
+pub async fn artifact_updated_at(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ArtifactId],
+) -> Result<Vec<Option<Timestamp>>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
@@ -258,11 +298,23 @@ pub async fn artifact_updated_at(db: &impl ConnectionTrait, scope: &Scope, ids: 
         "SELECT parent.key, {} FROM {parents} {then} artifact ON artifact.id = parent.value WHERE artifact.revision <= {revision}",
         updated_at(&revision)
     );
-    place(ids.len(), &binds.many(db, &sql, 2).await?, |cells| Ok(Timestamp(cells.next()?)))
+    place(ids.len(), &binds.many(db, &sql, 2).await?, |cells| {
+        Ok(Timestamp(cells.next()?))
+    })
 }
 
 /// How many versions artifacts have, in whatever state: an answer for each, in their order.
-pub async fn artifact_version_counts(db: &impl ConnectionTrait, scope: &Scope, ids: &[ArtifactId]) -> Result<Vec<i64>, StoreError> {
-    let of: Vec<VersionsOf> = ids.iter().map(|id| VersionsOf::Artifact { id: *id, partition: None }).collect();
+pub async fn artifact_version_counts(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ArtifactId],
+) -> Result<Vec<i64>, StoreError> {
+    let of: Vec<VersionsOf> = ids
+        .iter()
+        .map(|id| VersionsOf::Artifact {
+            id: *id,
+            partition: None,
+        })
+        .collect();
     version_count(db, scope, &of, &VersionFilter::default()).await
 }

@@ -64,7 +64,8 @@ impl Cells<'_> {
             }
             Self::Packed(packed) => {
                 packed.skip(b',');
-                T::of_packed(packed).ok_or_else(|| StoreError::Inconsistent("a column holds what it should not".to_owned()))
+                T::of_packed(packed)
+                    .ok_or_else(|| StoreError::Inconsistent("a column holds what it should not".to_owned()))
             }
         }
     }
@@ -142,7 +143,11 @@ impl<'a> Packed<'a> {
 
     fn string(&mut self) -> Option<String> {
         let (text, escaped) = self.quoted()?;
-        if escaped { serde_json::from_str(text).ok() } else { Some(text.get(1..text.len() - 1)?.to_owned()) }
+        if escaped {
+            serde_json::from_str(text).ok()
+        } else {
+            Some(text.get(1..text.len() - 1)?.to_owned())
+        }
     }
 
     /// A string with its quotes, and whether it has escapes.
@@ -207,7 +212,11 @@ mod tests {
     fn what_is_broken_is_an_error_not_a_loop() {
         for text in ["", "[", "[[", "[[\"a", "[[1", "[[\"\\"] {
             let mut rows = 0;
-            let answer = RowSet::Packed(text.to_owned()).each(|cells| { cells.next::<String>()?; rows += 1; Ok(()) });
+            let answer = RowSet::Packed(text.to_owned()).each(|cells| {
+                cells.next::<String>()?;
+                rows += 1;
+                Ok(())
+            });
             assert!(answer.is_err() || rows == 0, "{text}");
         }
     }

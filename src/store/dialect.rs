@@ -384,5 +384,7 @@ pub(super) fn packed(backend: DbBackend, sql: &str, columns: usize) -> Option<St
     }
     let names: Vec<String> = (0..columns).map(|n| format!("c{n}")).collect();
     let names = names.join(", ");
-    Some(format!("WITH answer ({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM answer"))
+    Some(format!(
+        "WITH answer ({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM answer"
+    ))
 }

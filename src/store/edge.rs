@@ -3,8 +3,8 @@
 use ::entity::{ExecutionId, VersionId, edge};
 use sea_orm::ConnectionTrait;
 
-use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::cells::Cells;
+use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::sql::{Binds, deal, spread};
 use super::{Scope, StoreError, dialect};
 
@@ -113,7 +113,11 @@ async fn list(
     let order = walk.order_and_limit(&mut binds, &side.keys);
     let columns = ["edge.execution_id", "edge.version_id", "edge.name", "edge.revision"];
     let sql = dialect::limited_children(binds.backend, &table, "edge", &columns, &own, &side.keys, &order);
-    let mut lists = deal(parents.len(), &binds.many(db, &sql, 1 + columns.len()).await?, read_edge)?;
+    let mut lists = deal(
+        parents.len(),
+        &binds.many(db, &sql, 1 + columns.len()).await?,
+        read_edge,
+    )?;
     let by_execution = side.parent == OF_EXECUTION.parent;
     for list in &mut lists {
         walk.merge(list, |row: &EdgeRow| {

@@ -3,9 +3,9 @@
 use ::entity::{ExecutionId, NO_TIME};
 use sea_orm::ConnectionTrait;
 
+use super::cells::Cells;
 use super::execution_list::ExecutionOrderField;
 use super::page::Key;
-use super::cells::Cells;
 use super::sql::{Binds, place, read};
 use super::{Scope, StoreError, dialect};
 use crate::domain::key::ExecutionKey;
@@ -52,7 +52,11 @@ pub struct ExecutionRow {
 impl ExecutionRow {
     /// Its natural key.
     pub fn key_of(&self) -> ExecutionKey {
-        ExecutionKey { project: self.project.clone(), domain: self.domain.clone(), name: self.name.clone() }
+        ExecutionKey {
+            project: self.project.clone(),
+            domain: self.domain.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// Its place in an order.
@@ -97,7 +101,11 @@ pub(super) fn read_execution(cells: &mut Cells) -> Result<ExecutionRow, StoreErr
 }
 
 /// Executions by id.
-pub async fn execution_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[ExecutionId]) -> Result<Vec<ExecutionRow>, StoreError> {
+pub async fn execution_find_many(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ExecutionId],
+) -> Result<Vec<ExecutionRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
@@ -121,7 +129,11 @@ pub async fn execution_find_by_keys(
         "SELECT parent.key, {COLUMNS} FROM {parents} {then} execution ON execution.key_digest = parent.value \
          WHERE execution.revision <= {revision}"
     );
-    place(keys.len(), &binds.many(db, &sql, 1 + EXECUTION_COLUMNS).await?, read_execution)
+    place(
+        keys.len(),
+        &binds.many(db, &sql, 1 + EXECUTION_COLUMNS).await?,
+        read_execution,
+    )
 }
 
 /// The metadata of executions: JSON objects, as text.
@@ -134,6 +146,10 @@ pub async fn execution_metadata(
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
-    let sql = format!("SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}");
-    read(&binds.many(db, &sql, 2).await?, |cells| Ok((cells.next()?, cells.next()?)))
+    let sql = format!(
+        "SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}"
+    );
+    read(&binds.many(db, &sql, 2).await?, |cells| {
+        Ok((cells.next()?, cells.next()?))
+    })
 }

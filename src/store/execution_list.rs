@@ -67,7 +67,10 @@ impl ExecutionOrderField {
 
 impl Default for ExecutionOrder {
     fn default() -> Self {
-        Self { field: ExecutionOrderField::RecordedAt, direction: OrderDirection::Descending }
+        Self {
+            field: ExecutionOrderField::RecordedAt,
+            direction: OrderDirection::Descending,
+        }
     }
 }
 
@@ -122,10 +125,16 @@ pub async fn execution_list(
 }
 
 /// How many executions there are.
-pub async fn execution_count(db: &impl ConnectionTrait, scope: &Scope, filter: &ExecutionFilter) -> Result<i64, StoreError> {
+pub async fn execution_count(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &ExecutionFilter,
+) -> Result<i64, StoreError> {
     let mut binds = Binds::new(db);
     let all = conditions(&mut binds, scope, filter);
-    binds.number(db, &format!("SELECT count(*) FROM execution WHERE {}", all.as_str())).await
+    binds
+        .number(db, &format!("SELECT count(*) FROM execution WHERE {}", all.as_str()))
+        .await
 }
 
 /// The executions that are part of others, in order of recording: a page for each, in their order.
@@ -157,7 +166,11 @@ pub async fn execution_list_by_parents(
 }
 
 /// How many executions are part of others: an answer for each, in their order.
-pub async fn execution_count_by_parents(db: &impl ConnectionTrait, scope: &Scope, of: &[ExecutionId]) -> Result<Vec<i64>, StoreError> {
+pub async fn execution_count_by_parents(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[ExecutionId],
+) -> Result<Vec<i64>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, of.iter().map(|id| id.0)));

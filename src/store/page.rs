@@ -251,10 +251,9 @@ impl Walk<'_> {
         format!("ORDER BY {}", columns.join(", "))
     }
 
-    /// `ORDER BY` and `LIMIT`. SQLite plans with the value of a bare placeholder there, and so prepares the statement anew
-    /// at every execution; with a sum it does not.
+    /// `ORDER BY` and `LIMIT`.
     pub fn order_and_limit(&self, binds: &mut Binds, columns: &[&str]) -> String {
-        format!("{} LIMIT {} + 0", self.order(columns), binds.bind(self.limit))
+        format!("{} {}", self.order(columns), binds.limit(self.limit))
     }
 
     /// Puts rows into the walk's order, up to its limit: where several walks were made for one page.

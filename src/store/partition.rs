@@ -6,9 +6,9 @@ use ::entity::{ArtifactId, NO_TIME, PartitionId};
 use sea_orm::ConnectionTrait;
 
 use super::artifact::read_granularity;
+use super::cells::Cells;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::partition_filter::{Inner, PartitionTest};
-use super::cells::Cells;
 use super::sql::{Binds, deal, read, spread};
 use super::version_conditions::{Conditions, has_value, in_ranges};
 use super::version_count::version_count;
@@ -51,20 +51,29 @@ pub struct PartitionsOf {
 }
 
 const PARTITION_COLUMNS: usize = 5;
-const COLUMNS: &str =
-    "partition.id, partition.artifact_id, partition.\"values\", partition.window_start, coalesce(partition.granularity, '')";
+const COLUMNS: &str = "partition.id, partition.artifact_id, partition.\"values\", partition.window_start, coalesce(partition.granularity, '')";
 
 fn read_partition(cells: &mut Cells) -> Result<PartitionRow, StoreError> {
     let (id, artifact_id) = (cells.next()?, cells.next()?);
     let values: String = cells.next()?;
-    let values = serde_json::from_str(&values).map_err(|e| StoreError::Inconsistent(format!("partition values {values}: {e}")))?;
+    let values = serde_json::from_str(&values)
+        .map_err(|e| StoreError::Inconsistent(format!("partition values {values}: {e}")))?;
     let start = Timestamp(cells.next()?);
     let granularity = cells.text()?.map(|text| read_granularity(&text)).transpose()?;
-    Ok(PartitionRow { id, artifact_id, values, window: granularity.map(|granularity| Window { start, granularity }) })
+    Ok(PartitionRow {
+        id,
+        artifact_id,
+        values,
+        window: granularity.map(|granularity| Window { start, granularity }),
+    })
 }
 
 /// Partitions by id.
-pub async fn partition_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[PartitionId]) -> Result<Vec<PartitionRow>, StoreError> {
+pub async fn partition_find_many(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[PartitionId],
+) -> Result<Vec<PartitionRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
@@ -112,7 +121,10 @@ pub(super) fn of_test(binds: &mut Binds, revision: &str, test: &Inner) -> (Strin
         let list = binds.bind(dialect::digests(binds.backend, digests.iter().copied()));
         let named = dialect::each_digest(binds.backend, &list).replace(" AS parent", " AS named");
         let then = dialect::then_join(binds.backend);
-        return (format!("{named} {then} partition ON partition.digest = named.value"), all.as_str().to_owned());
+        return (
+            format!("{named} {then} partition ON partition.digest = named.value"),
+            all.as_str().to_owned(),
+        );
     }
     all.and(passes(binds, test).as_str());
     ("partition".to_owned(), all.as_str().to_owned())
@@ -136,8 +148,15 @@ pub async fn partition_list(
         let parents = dialect::each_number(binds.backend, &list);
         let conditions = format!("{} AND partition.artifact_id = parent.value", visible(&revision));
         let sql = picked(&mut binds, &parents, "partition", &conditions, walk);
-        let rows = deal(plain.len(), &binds.many(db, &sql, 1 + PARTITION_COLUMNS).await?, read_partition)?;
-        plain.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
+        let rows = deal(
+            plain.len(),
+            &binds.many(db, &sql, 1 + PARTITION_COLUMNS).await?,
+            read_partition,
+        )?;
+        plain
+            .iter()
+            .zip(rows)
+            .for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for tests in tests.chunks(16) {
         let mut binds = Binds::new(db);
@@ -151,8 +170,17 @@ pub async fn partition_list(
                 picked(&mut binds, &parent, &from, &conditions, walk)
             })
             .collect();
-        let rows = deal(tests.len(), &binds.many(db, &members.join(" UNION ALL "), 1 + PARTITION_COLUMNS).await?, read_partition)?;
-        tests.iter().zip(rows).for_each(|((position, _), rows)| lists[*position] = rows);
+        let rows = deal(
+            tests.len(),
+            &binds
+                .many(db, &members.join(" UNION ALL "), 1 + PARTITION_COLUMNS)
+                .await?,
+            read_partition,
+        )?;
+        tests
+            .iter()
+            .zip(rows)
+            .for_each(|((position, _), rows)| lists[*position] = rows);
     }
     for list in &mut lists {
         walk.merge(list, PartitionRow::key);
@@ -179,11 +207,18 @@ fn picked(binds: &mut Binds, parents: &str, from: &str, conditions: &str, walk: 
     let bounds = walk.bounds(binds, &keys);
     let order = walk.order_and_limit(binds, &keys);
     let pick = format!("SELECT partition.id FROM {from} WHERE {conditions}{bounds} {order}");
-    format!("SELECT parent.key, {COLUMNS} FROM {parents} {}", dialect::join_picked(binds.backend, "partition", &pick))
+    format!(
+        "SELECT parent.key, {COLUMNS} FROM {parents} {}",
+        dialect::join_picked(binds.backend, "partition", &pick)
+    )
 }
 
 /// How many partitions artifacts have: an answer for each, in their order.
-pub async fn partition_count(db: &impl ConnectionTrait, scope: &Scope, of: &[PartitionsOf]) -> Result<Vec<i64>, StoreError> {
+pub async fn partition_count(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    of: &[PartitionsOf],
+) -> Result<Vec<i64>, StoreError> {
     let mut counts = vec![0; of.len()];
     let (plain, tests) = split(of);
     if !plain.is_empty() {
@@ -196,7 +231,10 @@ pub async fn partition_count(db: &impl ConnectionTrait, scope: &Scope, of: &[Par
             visible(&revision)
         );
         let found = spread(plain.len(), &binds.many(db, &sql, 2).await?)?;
-        plain.iter().zip(found).for_each(|((position, _), count)| counts[*position] = count);
+        plain
+            .iter()
+            .zip(found)
+            .for_each(|((position, _), count)| counts[*position] = count);
     }
     for tests in tests.chunks(16) {
         let mut binds = Binds::new(db);
@@ -211,13 +249,20 @@ pub async fn partition_count(db: &impl ConnectionTrait, scope: &Scope, of: &[Par
             })
             .collect();
         let found = spread(tests.len(), &binds.all(db, &members.join(" UNION ALL ")).await?)?;
-        tests.iter().zip(found).for_each(|((position, _), count)| counts[*position] = count);
+        tests
+            .iter()
+            .zip(found)
+            .for_each(|((position, _), count)| counts[*position] = count);
     }
     Ok(counts)
 }
 
 /// How many versions partitions have: an answer for each, in their order.
-pub async fn partition_version_counts(db: &impl ConnectionTrait, scope: &Scope, ids: &[PartitionId]) -> Result<Vec<i64>, StoreError> {
+pub async fn partition_version_counts(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[PartitionId],
+) -> Result<Vec<i64>, StoreError> {
     let of: Vec<VersionsOf> = ids.iter().copied().map(VersionsOf::Partition).collect();
     version_count(db, scope, &of, &VersionFilter::default()).await
 }

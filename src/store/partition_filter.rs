@@ -139,11 +139,9 @@ impl Inner {
         self.strict && self.values.is_empty() && self.windows.is_none()
     }
 
-    /// A key and the one value that it must have.
-    pub fn equality(&self) -> Option<(&str, &str)> {
-        self.values
-            .iter()
-            .find_map(|value| value.eq.as_deref().map(|eq| (value.key.as_str(), eq)))
+    /// A test that asks for one value, with it.
+    pub fn equality(&self) -> Option<(&ValueFilter, &str)> {
+        self.values.iter().find_map(|value| Some((value, value.eq.as_deref()?)))
     }
 }
 

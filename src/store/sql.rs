@@ -17,7 +17,10 @@ pub(super) struct Binds {
 
 impl Binds {
     pub fn new(db: &impl ConnectionTrait) -> Self {
-        Self { backend: db.get_database_backend(), values: Vec::new() }
+        Self {
+            backend: db.get_database_backend(),
+            values: Vec::new(),
+        }
     }
 
     /// Adds a value and answers its placeholder.
@@ -30,6 +33,17 @@ impl Binds {
     pub fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> String {
         let placeholders: Vec<String> = values.into_iter().map(|value| self.bind(value)).collect();
         placeholders.join(", ")
+    }
+
+    /// A `LIMIT`.
+    ///
+    /// PostgreSQL has to know it: a plan for any limit is one for many rows. SQLite plans with the value of a bare
+    /// placeholder there, and so prepares the statement anew at every execution; with a sum it does not.
+    pub fn limit(&mut self, rows: i64) -> String {
+        match self.backend {
+            DbBackend::Sqlite => format!("LIMIT {} + 0", self.bind(rows)),
+            _ => format!("LIMIT {rows}"),
+        }
     }
 
     /// Runs the statement and answers its rows: for few of them.
@@ -45,18 +59,25 @@ impl Binds {
         };
         let statement = Statement::from_sql_and_values(self.backend, packed, self.values);
         let row = db.query_one_raw(statement).await?;
-        Ok(RowSet::Packed(row.map_or(Ok(String::new()), |row| row.try_get_by_index(0))?))
+        Ok(RowSet::Packed(
+            row.map_or(Ok(String::new()), |row| row.try_get_by_index(0))?,
+        ))
     }
 
     /// Runs a statement that answers one number.
     pub async fn number(self, db: &impl ConnectionTrait, sql: &str) -> Result<i64, StoreError> {
-        let row = db.query_one_raw(Statement::from_sql_and_values(self.backend, sql, self.values)).await?;
+        let row = db
+            .query_one_raw(Statement::from_sql_and_values(self.backend, sql, self.values))
+            .await?;
         Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
     }
 }
 
 /// Reads every row with a function.
-pub(super) fn read<T>(rows: &RowSet, read_one: impl Fn(&mut Cells) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+pub(super) fn read<T>(
+    rows: &RowSet,
+    read_one: impl Fn(&mut Cells) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let mut all = Vec::new();
     rows.each(|cells| {
         all.push(read_one(cells)?);
@@ -66,7 +87,10 @@ pub(super) fn read<T>(rows: &RowSet, read_one: impl Fn(&mut Cells) -> Result<T, 
 }
 
 /// Reads the first row with a function.
-pub(super) fn first<T>(rows: &RowSet, read_one: impl Fn(&mut Cells) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+pub(super) fn first<T>(
+    rows: &RowSet,
+    read_one: impl Fn(&mut Cells) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
     Ok(read(rows, read_one)?.into_iter().next())
 }
 
@@ -116,7 +140,10 @@ pub(super) fn deal<T>(
     Ok(dealt)
 }
 
-fn at_positions(rows: &RowSet, mut f: impl FnMut(usize, &mut Cells) -> Result<(), StoreError>) -> Result<(), StoreError> {
+fn at_positions(
+    rows: &RowSet,
+    mut f: impl FnMut(usize, &mut Cells) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     rows.each(|cells| {
         let position = usize::try_from(cells.next::<i64>()?).unwrap_or(usize::MAX);
         f(position, cells)

@@ -3,8 +3,8 @@
 use ::entity::{ArtifactId, ExecutionId, NO_TIME, PartitionId, VersionId, edge};
 use sea_orm::ConnectionTrait;
 
-use super::page::{Key, prefix};
 use super::cells::Cells;
+use super::page::{Key, prefix};
 use super::sql::{Binds, deal, place, read};
 use super::version_list::VersionOrderField;
 use super::{Scope, StoreError, dialect};
@@ -120,7 +120,11 @@ pub(super) fn read_version(cells: &mut Cells) -> Result<VersionRow, StoreError> 
 }
 
 /// Versions by id, in whatever state.
-pub async fn version_find_many(db: &impl ConnectionTrait, scope: &Scope, ids: &[VersionId]) -> Result<Vec<VersionRow>, StoreError> {
+pub async fn version_find_many(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[VersionId],
+) -> Result<Vec<VersionRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
@@ -138,7 +142,10 @@ pub async fn version_find_by_keys(
 ) -> Result<Vec<Option<VersionRow>>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
-    let list = binds.bind(dialect::digests(binds.backend, keys.iter().map(|(artifact, version)| artifact.version_digest(version))));
+    let list = binds.bind(dialect::digests(
+        binds.backend,
+        keys.iter().map(|(artifact, version)| artifact.version_digest(version)),
+    ));
     let parents = dialect::each_digest(binds.backend, &list);
     let then = dialect::then_join(binds.backend);
     let columns = version_columns(&revision);
@@ -146,7 +153,11 @@ pub async fn version_find_by_keys(
         "SELECT parent.key, {columns} FROM {parents} {then} version ON version.key_digest = parent.value \
          WHERE version.revision <= {revision}"
     );
-    place(keys.len(), &binds.many(db, &sql, 1 + VERSION_COLUMNS).await?, read_version)
+    place(
+        keys.len(),
+        &binds.many(db, &sql, 1 + VERSION_COLUMNS).await?,
+        read_version,
+    )
 }
 
 /// What a version holds; all none once it is deleted, and while it is only referenced.
@@ -179,7 +190,11 @@ pub struct Parts {
 
 impl Parts {
     /// All of it.
-    pub const ALL: Self = Self { text: true, metadata: true, card: true };
+    pub const ALL: Self = Self {
+        text: true,
+        metadata: true,
+        card: true,
+    };
 }
 
 /// The contents of versions.
@@ -221,7 +236,11 @@ pub async fn version_content(
 }
 
 /// The aliases of versions, ascending: an answer for each, in their order.
-pub async fn version_aliases(db: &impl ConnectionTrait, scope: &Scope, ids: &[VersionId]) -> Result<Vec<Vec<String>>, StoreError> {
+pub async fn version_aliases(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[VersionId],
+) -> Result<Vec<Vec<String>>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
@@ -231,7 +250,9 @@ pub async fn version_aliases(db: &impl ConnectionTrait, scope: &Scope, ids: &[Ve
         "SELECT parent.key, alias.name FROM {parents} {then} alias ON alias.version_id = parent.value \
          WHERE alias.revision <= {revision} AND alias.ended_revision > {revision}"
     );
-    let mut names = deal(ids.len(), &binds.many(db, &sql, 2).await?, |cells| cells.next::<String>())?;
+    let mut names = deal(ids.len(), &binds.many(db, &sql, 2).await?, |cells| {
+        cells.next::<String>()
+    })?;
     names.iter_mut().for_each(|names| names.sort_unstable());
     Ok(names)
 }
@@ -253,10 +274,18 @@ pub(super) const CLAIM_ORDER: &str = "CASE WHEN execution.started_at = -92233720
 
 /// The producers of versions; nothing for those that have none. A second statement settles the versions that several
 /// executions claim: they are few.
-pub async fn version_producers(db: &impl ConnectionTrait, scope: &Scope, ids: &[VersionId]) -> Result<Vec<ProducerRow>, StoreError> {
+pub async fn version_producers(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[VersionId],
+) -> Result<Vec<ProducerRow>, StoreError> {
     let mut claims = producers(db, scope, ids, false).await?;
     claims.sort_by_key(|claim| claim.version);
-    let claimed_twice: Vec<VersionId> = claims.windows(2).filter(|two| two[0].version == two[1].version).map(|two| two[0].version).collect();
+    let claimed_twice: Vec<VersionId> = claims
+        .windows(2)
+        .filter(|two| two[0].version == two[1].version)
+        .map(|two| two[0].version)
+        .collect();
     if !claimed_twice.is_empty() {
         claims.retain(|claim| claimed_twice.binary_search(&claim.version).is_err());
         let mut settled = producers(db, scope, &claimed_twice, true).await?;
@@ -281,7 +310,10 @@ async fn producers(
     let role = edge::OUTPUT;
     let then = dialect::then_join(binds.backend);
     let (join, order) = if ordered {
-        (format!("{then} execution ON execution.id = edge.execution_id"), format!("ORDER BY {CLAIM_ORDER}"))
+        (
+            format!("{then} execution ON execution.id = edge.execution_id"),
+            format!("ORDER BY {CLAIM_ORDER}"),
+        )
     } else {
         (String::new(), String::new())
     };
@@ -290,7 +322,11 @@ async fn producers(
          WHERE {these} AND edge.role = {role} AND edge.revision <= {revision} {order}"
     );
     read(&binds.many(db, &sql, 3).await?, |cells| {
-        Ok(ProducerRow { version: cells.next()?, execution: cells.next()?, name: cells.next()? })
+        Ok(ProducerRow {
+            version: cells.next()?,
+            execution: cells.next()?,
+            name: cells.next()?,
+        })
     })
 }
 
@@ -299,6 +335,8 @@ pub async fn revision_times(db: &impl ConnectionTrait, revisions: &[i64]) -> Res
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, revisions.iter().copied()));
     let these = dialect::in_numbers(binds.backend, "id", &list);
-    let rows = binds.many(db, &format!("SELECT id, recorded_at FROM revision WHERE {these}"), 2).await?;
+    let rows = binds
+        .many(db, &format!("SELECT id, recorded_at FROM revision WHERE {these}"), 2)
+        .await?;
     read(&rows, |cells| Ok((cells.next()?, Timestamp(cells.next()?))))
 }

@@ -74,23 +74,18 @@ fn alias(binds: &mut Binds, all: &mut Conditions, revision: &str, filter: &Versi
     if let Some(name) = &filter.alias {
         let name = binds.bind(name.as_str());
         all.and(&format!(
-            "EXISTS (SELECT 1 FROM alias WHERE alias.version_id = version.id AND alias.name = {name} \
-             AND alias.revision <= {revision} AND alias.ended_revision > {revision})"
+            "(SELECT 1 FROM alias WHERE alias.version_id = version.id AND alias.name = {name} \
+             AND alias.revision <= {revision} AND alias.ended_revision > {revision} LIMIT 1) = 1"
         ));
     }
 }
 
-/// What else a produced version must be; `table` is where its whole row is.
+/// What else a produced version must be; `table` is where its whole row is. Whose output it is, or else which alias stands
+/// at it, is settled by what the walk goes over: see `version_place::driver`.
 pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter, table: &str) -> Conditions {
     let mut all = Conditions::default();
-    alias(binds, &mut all, revision, filter);
-    if let Some(execution) = &filter.produced_by {
-        let digest = binds.bind(execution.digest().to_vec());
-        let role = edge::OUTPUT;
-        all.and(&format!(
-            "EXISTS (SELECT 1 FROM edge WHERE edge.version_id = version.id AND edge.role = {role} AND edge.revision <= {revision} \
-             AND edge.execution_id = (SELECT id FROM execution WHERE key_digest = {digest}))"
-        ));
+    if filter.produced_by.is_some() {
+        alias(binds, &mut all, revision, filter);
     }
     if let Some(principal) = &filter.principal {
         let principal = binds.bind(principal.as_str());
@@ -128,8 +123,9 @@ pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter,
     all
 }
 
-/// What the partition of a version must be; `windows` tells whether the window is to be tested here.
-pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Conditions {
+/// What the partition of a version must be; `windows` tells whether the window is to be tested here, and `known` which
+/// value need not be.
+pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool, known: Option<&ValueFilter>) -> Conditions {
     let mut all = Conditions::default();
     let column = format!("version.{}", test.placement.partition());
     let window = format!("version.{}", test.placement.window());
@@ -141,7 +137,11 @@ pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Condi
         all.and(&in_ranges(binds, &window, ranges));
     }
     all.and(&format!("{column} IS NOT NULL"));
-    for value in &test.values {
+    for value in test
+        .values
+        .iter()
+        .filter(|value| known.is_none_or(|known| *value != known))
+    {
         all.and(&has_value(binds, test, value, &column));
     }
     if test.strict {
@@ -161,7 +161,7 @@ pub(super) fn partition(binds: &mut Binds, test: &Inner, windows: bool) -> Condi
 pub(super) fn unpartitioned(placement: Placement) -> String {
     let (partition, mismatch) = (placement.partition(), placement.mismatch());
     format!(
-        "version.{partition} IS NULL AND EXISTS (SELECT 1 FROM version AS flag WHERE flag.id = version.id AND flag.{mismatch} IS NULL)"
+        "version.{partition} IS NULL AND (SELECT 1 FROM version AS flag WHERE flag.id = version.id AND flag.{mismatch} IS NULL) = 1"
     )
 }
 
@@ -178,7 +178,8 @@ pub(super) fn in_ranges(binds: &mut Binds, column: &str, ranges: &[(i64, i64)]) 
     }
 }
 
-/// Whether a partition has a value that passes a test.
+/// Whether a partition has a value that passes a test: one look-up for each partition. (With `EXISTS`, PostgreSQL would
+/// gather all partitions that have the value before it looks at the first version.)
 pub(super) fn has_value(binds: &mut Binds, test: &Inner, value: &ValueFilter, partition: &str) -> String {
     let key = binds.bind(value.key.as_str());
     let mut tests = Conditions::default();
@@ -192,8 +193,8 @@ pub(super) fn has_value(binds: &mut Binds, test: &Inner, value: &ValueFilter, pa
     }
     value_tests(binds, &mut tests, value, "partition_value.value");
     format!(
-        "EXISTS (SELECT 1 FROM partition_value WHERE partition_value.partition_id = {partition} \
-         AND partition_value.key = {key} AND {})",
+        "(SELECT 1 FROM partition_value WHERE partition_value.partition_id = {partition} \
+         AND partition_value.key = {key} AND {}) = 1",
         tests.as_str()
     )
 }

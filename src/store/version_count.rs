@@ -109,7 +109,7 @@ impl<'a> Counts<'a> {
         let mut all = Conditions::default();
         all.and(&format!("version.artifact_id = {artifact}"));
         self.and_produced(&mut all);
-        all.and(conditions::partition(&mut self.binds, test, true).as_str());
+        all.and(conditions::partition(&mut self.binds, test, true, None).as_str());
         let from = self.from(&artifact);
         self.texts.push(format!(
             "SELECT parent.key, (SELECT count(*) FROM {from} WHERE {}) FROM {parent}",

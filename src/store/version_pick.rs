@@ -13,6 +13,7 @@ use super::version_conditions::{self as conditions, Conditions};
 use super::version_list::{VersionFilter, VersionOrderField, VersionsOf};
 use super::version_place::{Groups, Place, artifact_places, driver, named_place, partition_places, single};
 use super::{Scope, StoreError, dialect};
+use crate::domain::filter::ValueFilter;
 
 /// Rows of each parent, in the order of a walk.
 pub(super) type Rows = Vec<Vec<VersionRow>>;
@@ -121,7 +122,10 @@ impl Members {
     }
 
     async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Rows, StoreError> {
-        let rows = self.binds.many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS).await?;
+        let rows = self
+            .binds
+            .many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS)
+            .await?;
         deal(parents, &rows, read_version)
     }
 }
@@ -289,17 +293,17 @@ fn recent_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
     let artifact = binds.bind(test.artifact.0);
     let bounds = wanted.walk.bounds(binds, &columns);
     let order = wanted.walk.order(&columns);
-    let recent = binds.bind(RECENT);
+    let recent = binds.limit(RECENT);
     let from = format!(
         "(SELECT id, created_at, ordinal, window_start, partition_id, produced_revision, deleted_revision FROM version \
-         WHERE version.artifact_id = {artifact}{bounds} {order} LIMIT {recent} + 0) AS version"
+         WHERE version.artifact_id = {artifact}{bounds} {order} {recent}) AS version"
     );
     let mut all = conditions::produced(binds, revision, wanted.filter);
-    all.and(conditions::partition(binds, test, true).as_str());
+    all.and(conditions::partition(binds, test, true, None).as_str());
     let content = conditions::content(binds, revision, wanted.filter, "whole");
     if !content.is_empty() {
         all.and(&format!(
-            "EXISTS (SELECT 1 FROM version AS whole WHERE whole.id = version.id AND {})",
+            "(SELECT 1 FROM version AS whole WHERE whole.id = version.id AND {}) = 1",
             content.as_str()
         ));
     }
@@ -311,57 +315,79 @@ fn recent_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
 /// over all of the artifact's.
 fn test_pick(members: &mut Members, wanted: Wanted, test: &Inner) -> String {
     let (binds, revision) = (&mut members.binds, members.revision.as_str());
-    let mut all = Conditions::default();
     let artifact = binds.bind(test.artifact.0);
-    let mut keys = keys(wanted.field, test.placement);
-    let from = match (
-        driver(binds, revision, wanted.filter, &artifact),
-        test.equality(),
-        test.windows.as_deref(),
-    ) {
-        (Some(driver), ..) => driver,
-        (None, Some((key, value)), None) if wanted.field == VersionOrderField::CreatedAt => {
-            let (key, value) = (binds.bind(key), binds.bind(value));
-            all.and(&format!(
-                "version_value.artifact_id = {artifact} AND version_value.key = {key} AND version_value.value = {value}"
+    let Way {
+        from,
+        mut conditions,
+        keys,
+        in_windows,
+        known,
+    } = way(binds, revision, wanted, test, &artifact);
+    conditions.and(conditions::produced(binds, revision, wanted.filter).as_str());
+    conditions.and(conditions::partition(binds, test, !in_windows, known).as_str());
+    conditions.and(conditions::content(binds, revision, wanted.filter, "version").as_str());
+    limited(binds, wanted.walk, vec![Branch { from, conditions, keys }])
+}
+
+/// What is walked to find the versions that pass a filter on partitions, and what that settles of it.
+struct Way<'a> {
+    from: String,
+    conditions: Conditions,
+    keys: Vec<String>,
+    /// All windows are as asked for.
+    in_windows: bool,
+    /// A test that all pass.
+    known: Option<&'a ValueFilter>,
+}
+
+fn way<'a>(binds: &mut Binds, revision: &str, wanted: Wanted, test: &'a Inner, artifact: &str) -> Way<'a> {
+    let then = dialect::then_join(binds.backend);
+    let mut conditions = Conditions::default();
+    conditions.and(&format!("version.artifact_id = {artifact}"));
+    let keys = keys(wanted.field, test.placement);
+    let mut way = Way {
+        from: "version".to_owned(),
+        conditions,
+        keys,
+        in_windows: false,
+        known: None,
+    };
+    let by_window = test.placement == Placement::Current && wanted.field != VersionOrderField::Version;
+    if let Some(driver) = driver(binds, revision, wanted.filter, artifact) {
+        way.from = driver;
+        return way;
+    }
+    match (test.windows.as_deref(), test.equality()) {
+        (Some([_]), _) if by_window => {
+            way.from = format!("version{}", dialect::indexed_by(binds.backend, "version_window"));
+        }
+        (Some(ranges), _) if by_window => {
+            let list = binds.bind(dialect::pairs(ranges));
+            let ranges = dialect::each_range(binds.backend, &list);
+            let indexed = dialect::indexed_by(binds.backend, "version_window");
+            way.from = format!(
+                "{ranges} {then} version{indexed} ON version.artifact_id = {artifact} \
+                 AND version.window_start >= range.low AND version.window_start < range.high"
+            );
+            way.in_windows = true;
+        }
+        (None, Some((value, eq))) if wanted.field == VersionOrderField::CreatedAt => {
+            let (key, eq) = (binds.bind(value.key.as_str()), binds.bind(eq));
+            way.from = format!("version_value {then} version ON version.id = version_value.version_id");
+            way.conditions = Conditions::default();
+            way.conditions.and(&format!(
+                "version_value.artifact_id = {artifact} AND version_value.key = {key} AND version_value.value = {eq}"
             ));
-            keys = vec![
+            way.keys = vec![
                 "version_value.created_at".to_owned(),
                 "version_value.ordinal".to_owned(),
             ];
-            format!(
-                "version_value {} version ON version.id = version_value.version_id",
-                dialect::then_join(binds.backend)
-            )
+            way.known = Some(value)
+                .filter(|value| value.is_in.is_none() && value.not_in.is_none() && value.starts_with.is_none());
         }
-        (None, _, Some(ranges)) if ranges.len() > 1 && test.placement == Placement::Current => {
-            let list = binds.bind(dialect::pairs(ranges));
-            let ranges = dialect::each_range(binds.backend, &list);
-            let then = dialect::then_join(binds.backend);
-            let indexed = dialect::indexed_by(binds.backend, "version_window");
-            format!(
-                "{ranges} {then} version{indexed} ON version.artifact_id = {artifact} \
-                 AND version.window_start >= range.low AND version.window_start < range.high"
-            )
-        }
-        (None, _, Some(_)) if test.placement == Placement::Current && wanted.field != VersionOrderField::Version => {
-            format!("version{}", dialect::indexed_by(binds.backend, "version_window"))
-        }
-        _ => "version".to_owned(),
-    };
-    all.and(&format!("version.artifact_id = {artifact}"));
-    all.and(conditions::produced(binds, revision, wanted.filter).as_str());
-    all.and(conditions::partition(binds, test, !from.contains("range.low")).as_str());
-    all.and(conditions::content(binds, revision, wanted.filter, "version").as_str());
-    limited(
-        binds,
-        wanted.walk,
-        vec![Branch {
-            from,
-            conditions: all,
-            keys,
-        }],
-    )
+        _ => {}
+    }
+    way
 }
 
 /// The newest versions of artifacts that belong to no partition and are not flagged.
