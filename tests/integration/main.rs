@@ -10,6 +10,7 @@ mod engine;
 mod floors;
 mod http;
 mod migrations;
+mod pages;
 mod rules;
 mod schema;
 mod support;

@@ -89,10 +89,15 @@ impl TestDb {
 
     /// A store over it.
     pub async fn store(&self) -> Store {
+        self.store_patient_for(Duration::from_secs(20)).await
+    }
+
+    /// A store that waits so long for a connection, a lock or an answer.
+    pub async fn store_patient_for(&self, timeout: Duration) -> Store {
         let options = Options {
             url: self.url.clone(),
             max_connections: 5,
-            timeout: Duration::from_secs(20),
+            timeout,
         };
         Store::connect(&options).await.unwrap()
     }
