@@ -4,13 +4,16 @@
     reason = "a test that cannot go on stops, and says in which line"
 )]
 
+mod bad_input;
 mod cli;
 mod clients;
+mod concurrency;
 mod corpus;
 mod engine;
 mod floors;
 mod http;
 mod migrations;
+mod pages;
 mod rules;
 mod schema;
 mod store;

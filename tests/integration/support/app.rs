@@ -52,8 +52,13 @@ impl TestApp {
 
     /// With a configuration of the test's own.
     pub async fn with(db: TestDb, config: Config) -> Self {
-        log::listen();
         let store = db.store().await;
+        Self::over(db, store, config)
+    }
+
+    /// Over a store that is open.
+    pub fn over(db: TestDb, store: Store, config: Config) -> Self {
+        log::listen();
         let clock = Clock::manual(Timestamp::parse(BEGIN).unwrap());
         let options = WriterOptions {
             clock: clock.clone(),
