@@ -1,5 +1,8 @@
 //! The integration tests: one binary, since each one links SQLite and both drivers.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops, and says in which line")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops, and says in which line"
+)]
 
 mod cli;
 mod clients;
@@ -10,5 +13,6 @@ mod http;
 mod migrations;
 mod rules;
 mod schema;
+mod store;
 mod support;
 mod toy;
