@@ -137,7 +137,8 @@ async fn of_tests(
     tests: &[(usize, &Inner)],
     rows: &mut Rows,
 ) -> Result<(), StoreError> {
-    let by_created = wanted.field == VersionOrderField::CreatedAt;
+    let driven = wanted.filter.produced_by.is_some() || wanted.filter.alias.is_some();
+    let by_created = wanted.field == VersionOrderField::CreatedAt && !driven;
     let (recent, whole): (Vec<_>, Vec<_>) = tests
         .iter()
         .partition(|(_, test)| by_created && test.windows.is_some() && test.placement == Placement::Current);
