@@ -9,6 +9,7 @@ mod corpus;
 mod engine;
 mod floors;
 mod http;
+mod merging;
 mod migrations;
 mod pages;
 mod rules;
