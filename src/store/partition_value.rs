@@ -65,7 +65,7 @@ pub async fn partition_values(
             let values = format!(
                 "SELECT held.value AS value, count(*) AS partitions {held}{bounds} GROUP BY held.value {order}"
             );
-            format!("SELECT {position}, value, partitions FROM ({values}) AS page{position}")
+            format!("SELECT CAST({position} AS BIGINT), value, partitions FROM ({values}) AS page{position}")
         });
         let lists = deal(chunk.len(), &binds.many(db, &members, 3).await?, |cells| {
             Ok(ValueRow {
@@ -93,7 +93,7 @@ pub async fn partition_value_counts(
         let mut binds = Binds::new(db);
         let members = members(chunk, |position, within| {
             let held = within.held(&mut binds, scope, key);
-            format!("SELECT {position}, count(DISTINCT held.value) {held}")
+            format!("SELECT CAST({position} AS BIGINT), count(DISTINCT held.value) {held}")
         });
         counts.extend(spread(chunk.len(), &binds.many(db, &members, 2).await?)?);
     }
@@ -279,7 +279,7 @@ async fn partitions(
             all.and(passes(&mut binds, &test.0).as_str());
         }
         format!(
-            "SELECT {position}, partition.window_start, count(*) FROM partition WHERE {} GROUP BY partition.window_start",
+            "SELECT CAST({position} AS BIGINT), partition.window_start, count(*) FROM partition WHERE {} GROUP BY partition.window_start",
             all.as_str()
         )
     });
@@ -300,7 +300,7 @@ async fn versions(
         let all = within.versions(&mut binds, &revision);
         let window = format!("version.{}", within.artifact.placement.window());
         format!(
-            "SELECT {position}, {window}, count(*), \
+            "SELECT CAST({position} AS BIGINT), {window}, count(*), \
              max(CASE WHEN version.deleted_revision > {revision} THEN version.created_at ELSE CAST({none} AS BIGINT) END) \
              FROM version WHERE {} GROUP BY {window}",
             all.as_str()
@@ -328,7 +328,7 @@ async fn latest(
         let window = format!("version.{}", within.artifact.placement.window());
         let then = dialect::then_join(binds.backend);
         format!(
-            "SELECT {position}, {window}, version.ordinal, version.id FROM {pairs} {then} version ON {window} = range.low \
+            "SELECT CAST({position} AS BIGINT), {window}, version.ordinal, version.id FROM {pairs} {then} version ON {window} = range.low \
              AND version.created_at = range.high WHERE {} AND version.deleted_revision > {revision}",
             all.as_str()
         )

@@ -48,13 +48,21 @@ pub(super) fn produced(binds: &mut Binds, revision: &str, filter: &VersionFilter
     all
 }
 
-/// What a version that nobody has produced must be.
-pub(super) fn referenced(binds: &mut Binds, revision: &str, filter: &VersionFilter) -> Conditions {
+/// What a version that nobody has produced must be: it is only referenced, or was deleted before it came.
+pub(super) fn unproduced(binds: &mut Binds, revision: &str, filter: &VersionFilter) -> Conditions {
     let mut all = Conditions::default();
     all.and("version.named_at IS NOT NULL");
     all.and(&format!(
         "version.revision <= {revision} AND version.produced_revision > {revision}"
     ));
+    match (
+        filter.takes(VersionState::Referenced),
+        filter.takes(VersionState::Deleted),
+    ) {
+        (true, false) => all.and(&format!("version.deleted_revision > {revision}")),
+        (false, true) => all.and(&format!("version.deleted_revision <= {revision}")),
+        _ => {}
+    }
     created_at(binds, &mut all, filter, "version.named_at");
     alias(binds, &mut all, revision, filter);
     all

@@ -93,9 +93,9 @@ impl<'a> Counts<'a> {
             self.and_produced(&mut produced);
             let from = self.from(place.artifact);
             let mut sum = format!("(SELECT count(*) FROM {from} WHERE {})", produced.as_str());
-            if place.referenced && self.filter.takes_referenced() {
+            if place.unproduced && self.filter.takes_unproduced() {
                 let mut named = place.own.clone();
-                named.and(conditions::referenced(&mut self.binds, &self.revision, self.filter).as_str());
+                named.and(conditions::unproduced(&mut self.binds, &self.revision, self.filter).as_str());
                 sum.push_str(&format!(" + (SELECT count(*) FROM version WHERE {})", named.as_str()));
             }
             self.texts

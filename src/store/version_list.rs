@@ -103,9 +103,9 @@ impl VersionFilter {
         self.states.as_ref().is_none_or(|states| states.contains(&state))
     }
 
-    /// Whether a version that nobody has produced can pass: it has no content and no producer.
-    pub(super) fn takes_referenced(&self) -> bool {
-        self.takes(VersionState::Referenced)
+    /// Whether a version that nobody has produced can pass: it has no content and no producer, but may have been deleted.
+    pub(super) fn takes_unproduced(&self) -> bool {
+        (self.takes(VersionState::Referenced) || self.takes(VersionState::Deleted))
             && self.produced_by.is_none()
             && self.principal.is_none()
             && self.data_type.is_none()

@@ -137,7 +137,8 @@ async fn of_tests(
     tests: &[(usize, &Inner)],
     rows: &mut Rows,
 ) -> Result<(), StoreError> {
-    let by_created = wanted.field == VersionOrderField::CreatedAt;
+    let driven = wanted.filter.produced_by.is_some() || wanted.filter.alias.is_some();
+    let by_created = wanted.field == VersionOrderField::CreatedAt && !driven;
     let (recent, whole): (Vec<_>, Vec<_>) = tests
         .iter()
         .partition(|(_, test)| by_created && test.windows.is_some() && test.placement == Placement::Current);
@@ -184,16 +185,16 @@ struct Branch {
 /// The sub-select of the ids.
 fn place_pick(members: &mut Members, wanted: Wanted, place: &Place) -> String {
     let (binds, revision) = (&mut members.binds, members.revision.as_str());
-    let referenced = place.referenced && wanted.filter.takes_referenced();
+    let unproduced = place.unproduced && wanted.filter.takes_unproduced();
     let mut produced = place.own.clone();
     produced.and(conditions::produced(binds, revision, wanted.filter).as_str());
     produced.and(conditions::content(binds, revision, wanted.filter, "version").as_str());
     let from = driver(binds, revision, wanted.filter, place.artifact).unwrap_or_else(|| "version".to_owned());
     if wanted.field == VersionOrderField::Version {
         let mut either = produced;
-        if referenced {
+        if unproduced {
             either = place.own.clone();
-            let named = conditions::referenced(binds, revision, wanted.filter);
+            let named = conditions::unproduced(binds, revision, wanted.filter);
             let made = conditions::produced(binds, revision, wanted.filter);
             let content = conditions::content(binds, revision, wanted.filter, "version");
             either.and(&format!(
@@ -218,9 +219,9 @@ fn place_pick(members: &mut Members, wanted: Wanted, place: &Place) -> String {
         conditions: produced,
         keys: keys(wanted.field, place.placement),
     }];
-    if referenced {
+    if unproduced {
         let mut named = place.own.clone();
-        named.and(conditions::referenced(binds, revision, wanted.filter).as_str());
+        named.and(conditions::unproduced(binds, revision, wanted.filter).as_str());
         let mut keys = vec!["version.named_at".to_owned(), "version.id".to_owned()];
         if wanted.field == VersionOrderField::TimePartition {
             keys.insert(0, format!("CAST({} AS BIGINT)", binds.bind(NO_TIME)));
@@ -403,7 +404,7 @@ pub(super) async fn pick_unpartitioned(
     let mut places = artifact_places(&mut members.binds, &members.revision, &parents, true);
     for place in &mut places {
         place.own.and(&conditions::unpartitioned(place.placement));
-        place.referenced = false;
+        place.unproduced = false;
     }
     members.add_places(
         Wanted {

@@ -55,7 +55,7 @@ pub(super) struct Place {
     /// Which columns say where a version belongs.
     pub placement: Placement,
     /// Whether versions that nobody has produced may be among them.
-    pub referenced: bool,
+    pub unproduced: bool,
 }
 
 /// Artifacts as parents. Where windows matter, they are told apart by where those stand.
@@ -74,7 +74,7 @@ pub(super) fn artifact_places(
         own,
         artifact: "parent.value",
         placement: Placement::Current,
-        referenced: true,
+        unproduced: true,
     };
     if !windows {
         return vec![place];
@@ -130,7 +130,7 @@ fn in_partition(parents: String, placement: Placement) -> Place {
         own,
         artifact: "partition.artifact_id",
         placement,
-        referenced: false,
+        unproduced: false,
     }
 }
 

@@ -43,28 +43,39 @@ fn complaints(file: &str, source: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     match FLOORS.iter().find(|(name, _)| *name == floor) {
         Some((_, allowed)) => {
-            let forbidden = names_after(&code, "crate").into_iter().filter(|name| is_module(name) && !allowed.contains(&name.as_str()));
-            complaints.extend(forbidden.map(|name| format!("src/{file} imports crate::{name}, which lies above {floor}")));
+            let forbidden = names_after(&code, "crate")
+                .into_iter()
+                .filter(|name| is_module(name) && !allowed.contains(&name.as_str()));
+            complaints
+                .extend(forbidden.map(|name| format!("src/{file} imports crate::{name}, which lies above {floor}")));
         }
         None if ["lib", "main"].contains(&floor) => {}
-        None => complaints.push(format!("src/{file} is on no floor: say in floors.rs what {floor} may import")),
+        None => complaints.push(format!(
+            "src/{file} is on no floor: say in floors.rs what {floor} may import"
+        )),
     }
     for (name, places) in CRATES {
         let is_used = !names_after(&code, name).is_empty();
-        let belongs = places.iter().any(|place| file == *place || place.ends_with('/') && file.starts_with(place));
+        let belongs = places
+            .iter()
+            .any(|place| file == *place || place.ends_with('/') && file.starts_with(place));
         if is_used && !belongs {
             complaints.push(format!("src/{file} uses {name}, which belongs in {places:?}"));
         }
     }
     for name in ["async_graphql", "sea_orm"] {
         if names_after(&code, name).contains("*") {
-            complaints.push(format!("src/{file} imports {name}::*: the two collide, so import names"));
+            complaints.push(format!(
+                "src/{file} imports {name}::*: the two collide, so import names"
+            ));
         }
     }
     let (home, words) = ERRORS_OF_THE_LIBRARY;
     let named = names_after(&code, "async_graphql");
     for word in words.into_iter().filter(|word| named.contains(*word) && file != home) {
-        complaints.push(format!("src/{file} uses async_graphql::{word}: an error must be an ApiError, which has a code"));
+        complaints.push(format!(
+            "src/{file} uses async_graphql::{word}: an error must be an ApiError, which has a code"
+        ));
     }
     let depth = file.matches('/').count() + usize::from(!file.ends_with("mod.rs"));
     let without_tests = code.split("#[cfg(test)]").next().unwrap_or_default();
@@ -81,7 +92,11 @@ fn is_module(name: &str) -> bool {
 
 /// The code without line comments; a text with slashes in it loses its end, which has no imports.
 fn without_comments(source: &str) -> String {
-    source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    source
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The names that stand after `root::`, also in the braces of a list.
@@ -101,7 +116,11 @@ fn names_after(code: &str, root: &str) -> BTreeSet<String> {
 
 /// `a::b` is `a`; `{a::b, c, d::{e}}` is `a`, `c` and `d`.
 fn list_of(text: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '*').collect::<String>();
+    let word = |text: &str| {
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '*')
+            .collect::<String>()
+    };
     let Some(inside) = text.strip_prefix('{') else {
         return vec![word(text)];
     };
@@ -119,7 +138,11 @@ fn list_of(text: &str) -> Vec<String> {
             break;
         }
     }
-    items.iter().map(|item| word(item.trim())).filter(|item| !item.is_empty()).collect()
+    items
+        .iter()
+        .map(|item| word(item.trim()))
+        .filter(|item| !item.is_empty())
+        .collect()
 }
 
 fn sources(directory: &Path, into: &mut Vec<PathBuf>) {
@@ -149,7 +172,10 @@ fn imports_go_downwards_only() {
 
 #[test]
 fn the_crates_of_the_workspace_know_nothing_above_them() {
-    for (directory, words) in [("entity/src", &["migration", "heirloom"][..]), ("migration/src", &["entity", "heirloom"])] {
+    for (directory, words) in [
+        ("entity/src", &["migration", "heirloom"][..]),
+        ("migration/src", &["entity", "heirloom"]),
+    ] {
         let mut files = Vec::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), &mut files);
         assert!(files.len() > 1, "{directory}");
@@ -166,7 +192,10 @@ fn the_crates_of_the_workspace_know_nothing_above_them() {
 fn a_step_upwards_is_seen() {
     for (file, source) in [
         ("store/x.rs", "use crate::service::Writer;"),
-        ("store/x.rs", "use crate::{\n    domain::time,\n    graphql::{error::ApiError},\n};"),
+        (
+            "store/x.rs",
+            "use crate::{\n    domain::time,\n    graphql::{error::ApiError},\n};",
+        ),
         ("domain/x.rs", "fn f() { crate::store::open() }"),
         ("service/x.rs", "use sea_orm::Statement;"),
         ("http/x.rs", "use async_graphql::Request;"),
@@ -182,9 +211,18 @@ fn a_step_upwards_is_seen() {
         assert!(!complaints(file, source).is_empty(), "{file}: {source}");
     }
     for (file, source) in [
-        ("store/x.rs", "use crate::domain::time; // crate::service\nuse sea_orm::{Value, sea_query::{self, Expr}};"),
-        ("graphql/types/x.rs", "use async_graphql::{Context, ServerError};\nuse super::super::view::View;"),
-        ("http/x.rs", "use axum::{Router, http::StatusCode};\nuse crate::{config::Server, graphql::error::ApiError};"),
+        (
+            "store/x.rs",
+            "use crate::domain::time; // crate::service\nuse sea_orm::{Value, sea_query::{self, Expr}};",
+        ),
+        (
+            "graphql/types/x.rs",
+            "use async_graphql::{Context, ServerError};\nuse super::super::view::View;",
+        ),
+        (
+            "http/x.rs",
+            "use axum::{Router, http::StatusCode};\nuse crate::{config::Server, graphql::error::ApiError};",
+        ),
     ] {
         assert_eq!(complaints(file, source), [] as [&str; 0], "{file}: {source}");
     }

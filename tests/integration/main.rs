@@ -1,5 +1,8 @@
 //! The integration tests: one binary, since each one links SQLite and both drivers.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops, and says in which line")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops, and says in which line"
+)]
 
 mod bad_input;
 mod cli;
@@ -14,5 +17,6 @@ mod migrations;
 mod pages;
 mod rules;
 mod schema;
+mod store;
 mod support;
 mod toy;

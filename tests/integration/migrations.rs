@@ -13,8 +13,13 @@ use crate::{
 /// The rows of a query, each as its first columns, texts.
 async fn rows<const N: usize>(connection: &DatabaseConnection, sql: &str) -> Vec<[String; N]> {
     let statement = Statement::from_string(connection.get_database_backend(), sql);
-    let rows = connection.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
-    rows.iter().map(|row| std::array::from_fn(|n| row.try_get_by_index(n).unwrap())).collect()
+    let rows = connection
+        .query_all_raw(statement)
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {sql}"));
+    rows.iter()
+        .map(|row| std::array::from_fn(|n| row.try_get_by_index(n).unwrap()))
+        .collect()
 }
 
 /// The tables, without that of the migrations themselves.
@@ -43,10 +48,18 @@ async fn definition(connection: &DatabaseConnection) -> Vec<[String; 2]> {
 /// The columns of a table that refer to a row of another, by their names.
 async fn references(connection: &DatabaseConnection, table: &str) -> Vec<String> {
     let sql = match connection.get_database_backend() {
-        DbBackend::Sqlite => format!("SELECT name FROM pragma_table_info('{table}') WHERE name LIKE '%\\_id' ESCAPE '\\'"),
-        _ => format!("SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{table}' AND column_name LIKE '%\\_id'"),
+        DbBackend::Sqlite => {
+            format!("SELECT name FROM pragma_table_info('{table}') WHERE name LIKE '%\\_id' ESCAPE '\\'")
+        }
+        _ => format!(
+            "SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{table}' AND column_name LIKE '%\\_id'"
+        ),
     };
-    rows::<1>(connection, &sql).await.into_iter().map(|[name]| name).collect()
+    rows::<1>(connection, &sql)
+        .await
+        .into_iter()
+        .map(|[name]| name)
+        .collect()
 }
 
 /// The columns of a table that have a foreign key.
@@ -58,7 +71,11 @@ async fn foreign_keys(connection: &DatabaseConnection, table: &str) -> BTreeSet<
              WHERE c.contype = 'f' AND c.conrelid = '\"{table}\"'::regclass"
         ),
     };
-    rows::<1>(connection, &sql).await.into_iter().map(|[name]| name).collect()
+    rows::<1>(connection, &sql)
+        .await
+        .into_iter()
+        .map(|[name]| name)
+        .collect()
 }
 
 /// The first column of each index of a table, and every column of its primary key.
@@ -73,7 +90,11 @@ async fn indexed(connection: &DatabaseConnection, table: &str) -> BTreeSet<Strin
              WHERE i.indrelid = '\"{table}\"'::regclass AND (a.attnum = i.indkey[0] OR i.indisprimary AND a.attnum = ANY (i.indkey))"
         ),
     };
-    rows::<1>(connection, &sql).await.into_iter().map(|[name]| name).collect()
+    rows::<1>(connection, &sql)
+        .await
+        .into_iter()
+        .map(|[name]| name)
+        .collect()
 }
 
 /// Columns that end like a reference and are none: the counter's last numbers, and the owner's id beside the partition's,
@@ -158,10 +179,16 @@ on_both_databases! {
 async fn a_foreign_key_that_is_missing_is_seen() {
     let db = TestDb::sqlite_empty();
     let connection = db.connection_to_new_file().await;
-    for sql in ["CREATE TABLE a (id INTEGER PRIMARY KEY)", "CREATE TABLE b (a_id BIGINT, c_id BIGINT REFERENCES a (id))"] {
+    for sql in [
+        "CREATE TABLE a (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE b (a_id BIGINT, c_id BIGINT REFERENCES a (id))",
+    ] {
         connection.execute_unprepared(sql).await.unwrap();
     }
     assert_eq!(references(&connection, "b").await, ["a_id", "c_id"]);
-    assert_eq!(foreign_keys(&connection, "b").await, BTreeSet::from(["c_id".to_owned()]));
+    assert_eq!(
+        foreign_keys(&connection, "b").await,
+        BTreeSet::from(["c_id".to_owned()])
+    );
     assert_eq!(indexed(&connection, "b").await, BTreeSet::new());
 }

@@ -14,11 +14,16 @@ use heirloom::graphql::sdl;
 /// The types of a schema by name.
 fn types(source: &str) -> BTreeMap<String, TypeDefinition> {
     let document = parse_schema(source).unwrap();
-    let definitions = document.definitions.into_iter().filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(definition) => Some(definition.node),
-        _ => None,
-    });
-    definitions.map(|definition| (definition.name.to_string(), definition)).collect()
+    let definitions = document
+        .definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => Some(definition.node),
+            _ => None,
+        });
+    definitions
+        .map(|definition| (definition.name.to_string(), definition))
+        .collect()
 }
 
 #[test]
@@ -26,9 +31,15 @@ fn the_committed_schema_is_the_one_that_the_code_makes() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
     let committed = fs::read_to_string(path).expect("schema.graphql must be there: run `make schema`");
     let made = sdl();
-    let different = committed.lines().zip(made.lines()).position(|(one, other)| one != other);
+    let different = committed
+        .lines()
+        .zip(made.lines())
+        .position(|(one, other)| one != other);
     let line = different.map_or(0, |at| at + 1);
-    assert!(committed.trim_end() == made.trim_end(), "schema.graphql differs from the code from line {line} on: run `make schema`");
+    assert!(
+        committed.trim_end() == made.trim_end(),
+        "schema.graphql differs from the code from line {line} on: run `make schema`"
+    );
 }
 
 /// What has no description, by its path.
@@ -45,7 +56,10 @@ fn undocumented(source: &str) -> Vec<String> {
             let path = format!("{name}.{}", field.name.node);
             check(path.clone(), field.description.as_ref());
             for argument in &field.arguments {
-                check(format!("{path}({})", argument.node.name.node), argument.node.description.as_ref());
+                check(
+                    format!("{path}({})", argument.node.name.node),
+                    argument.node.description.as_ref(),
+                );
             }
         }
         for input in inputs(&definition) {
@@ -53,7 +67,10 @@ fn undocumented(source: &str) -> Vec<String> {
         }
         if let TypeKind::Enum(values) = &definition.kind {
             for value in &values.values {
-                check(format!("{name}.{}", value.node.value.node), value.node.description.as_ref());
+                check(
+                    format!("{name}.{}", value.node.value.node),
+                    value.node.description.as_ref(),
+                );
             }
         }
     }
@@ -114,7 +131,12 @@ fn promises(source: &str) -> Promises {
             all.insert(format!("{name}.{}", input.name.node), typed(input));
         }
         if let TypeKind::Enum(values) = &definition.kind {
-            all.extend(values.values.iter().map(|value| (format!("{name}.{}", value.node.value.node), "value".to_owned())));
+            all.extend(
+                values
+                    .values
+                    .iter()
+                    .map(|value| (format!("{name}.{}", value.node.value.node), "value".to_owned())),
+            );
         }
     }
     all
@@ -130,7 +152,11 @@ fn typed(input: &InputValueDefinition) -> String {
 #[test]
 fn the_schema_keeps_the_contract() {
     let (contract, schema) = (promises(include_str!("contract.graphql")), promises(&sdl()));
-    assert!(contract.len() > 250, "this is not all of the contract: {}", contract.len());
+    assert!(
+        contract.len() > 250,
+        "this is not all of the contract: {}",
+        contract.len()
+    );
     let mut broken = Vec::new();
     for (path, promised) in &contract {
         match schema.get(path) {
@@ -145,12 +171,17 @@ fn the_schema_keeps_the_contract() {
 #[test]
 fn connections_follow_relay() {
     let schema = promises(&sdl());
-    let names: Vec<&String> = schema.keys().filter(|path| path.ends_with("Connection") && !path.contains('.')).collect();
+    let names: Vec<&String> = schema
+        .keys()
+        .filter(|path| path.ends_with("Connection") && !path.contains('.'))
+        .collect();
     assert!(names.len() >= 8, "{names:?}");
     for connection in names {
         let edge = connection.replace("Connection", "Edge");
         let promised = |path: &str| schema.get(path).map(String::as_str);
-        let node = schema.get(&format!("{edge}.node")).unwrap_or_else(|| panic!("{edge} has no node"));
+        let node = schema
+            .get(&format!("{edge}.node"))
+            .unwrap_or_else(|| panic!("{edge} has no node"));
         for (path, kept) in [
             (format!("{connection}.edges"), format!("[{edge}!]!")),
             (format!("{connection}.nodes"), format!("[{node}]!")),
@@ -165,7 +196,12 @@ fn connections_follow_relay() {
         assert_eq!(schema[&format!("{edge}.name")], "String");
         assert_eq!(schema[&format!("{edge}.recordedAt")], "DateTime!");
     }
-    for (field, kept) in [("hasNextPage", "Boolean!"), ("hasPreviousPage", "Boolean!"), ("startCursor", "String"), ("endCursor", "String")] {
+    for (field, kept) in [
+        ("hasNextPage", "Boolean!"),
+        ("hasPreviousPage", "Boolean!"),
+        ("startCursor", "String"),
+        ("endCursor", "String"),
+    ] {
         assert_eq!(schema[&format!("PageInfo.{field}")], kept);
     }
 }

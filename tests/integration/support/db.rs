@@ -147,7 +147,9 @@ pub async fn run(connection: &DatabaseConnection, sql: &str) {
 /// The server's URL; without one these tests fail, since a suite that passes must have seen both databases.
 fn server_url() -> String {
     std::env::var("TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!("TEST_POSTGRES_URL is not set: run the tests with `make test`, or with `scripts/postgres cargo nextest run`")
+        panic!(
+            "TEST_POSTGRES_URL is not set: run the tests with `make test`, or with `scripts/postgres cargo nextest run`"
+        )
     })
 }
 

@@ -1,0 +1,3 @@
+//! The store by itself: what it answers, and by which plans.
+
+mod reads;
