@@ -8,7 +8,8 @@ use tokio::runtime::Handle;
 use crate::{
     on_both_databases,
     support::{
-        TestApp, TestDb, artifact, declaration, execution, fixtures::VersionInput,
+        TestApp, TestDb, artifact, declaration, execution,
+        fixtures::VersionInput,
         process::{run, text},
         version,
     },
@@ -34,17 +35,55 @@ fn world() -> Vec<Value> {
         let name = format!("e{n}");
         let base = || execution(&name).with("entity", format!("task{n}"));
         let start = format!("2026-11-20T0{n}:00:00Z");
-        records.push(base().state("QUEUED").with("principal", "scheduler").with("attempt", 1).consumes("in", "raw", &format!("r{n}")).record());
-        records.push(base().state("RUNNING").with("principal", "worker").with("startedAt", start.as_str()).produces("out", &content(n)).record());
-        records.push(execution(&name).consumes("late", "model", "m0").produces("same", &content(9)).record());
+        records.push(
+            base()
+                .state("QUEUED")
+                .with("principal", "scheduler")
+                .with("attempt", 1)
+                .consumes("in", "raw", &format!("r{n}"))
+                .record(),
+        );
+        records.push(
+            base()
+                .state("RUNNING")
+                .with("principal", "worker")
+                .with("startedAt", start.as_str())
+                .produces("out", &content(n))
+                .record(),
+        );
+        records.push(
+            execution(&name)
+                .consumes("late", "model", "m0")
+                .produces("same", &content(9))
+                .record(),
+        );
         let last = if n == 1 { "FAILED" } else { "SUCCEEDED" };
-        records.push(base().state(last).with("endedAt", "2026-11-21").with("metadata", json!({"n": n})).produces("more", &content(n + 4)).record());
+        records.push(
+            base()
+                .state(last)
+                .with("endedAt", "2026-11-21")
+                .with("metadata", json!({"n": n}))
+                .produces("more", &content(n + 4))
+                .record(),
+        );
         if n > 0 {
             let parent = artifact(&format!("e{}", n - 1));
-            records.push(execution(&name).state("RUNNING").with("parent", parent).with("error", "slow").record());
+            records.push(
+                execution(&name)
+                    .state("RUNNING")
+                    .with("parent", parent)
+                    .with("error", "slow")
+                    .record(),
+            );
         }
     }
-    records.push(execution("e1").state("SUCCEEDED").with("endedAt", "2026-11-20").with("error", "none").record());
+    records.push(
+        execution("e1")
+            .state("SUCCEEDED")
+            .with("endedAt", "2026-11-20")
+            .with("error", "none")
+            .record(),
+    );
     records
 }
 
@@ -58,17 +97,24 @@ fn address(n: usize) -> (Value, String) {
 fn content(n: usize) -> VersionInput {
     let base = match n {
         // In their partitions, of which some are the same.
-        0..=3 => version("orders", &format!("o{n}")).at(&[("region", if n < 3 { "EU" } else { "US" })]).time(&format!("2026-11-20T1{}:30:00Z", n / 2)),
+        0..=3 => version("orders", &format!("o{n}"))
+            .at(&[("region", if n < 3 { "EU" } else { "US" })])
+            .time(&format!("2026-11-20T1{}:30:00Z", n / 2)),
         // Flagged once the artifact is declared.
         4 => version("orders", "o4"),
-        5 => version("orders", "o5").at(&[("region", "EU"), ("x", "y")]).time("2026-11-20T10:00:00Z"),
+        5 => version("orders", "o5")
+            .at(&[("region", "EU"), ("x", "y")])
+            .time("2026-11-20T10:00:00Z"),
         6 => version("model", "m0"),
         7 => version("model", "m1").at(&[("k", "v")]),
         8 => version("raw", "r0").at(&[("a", "1")]).time("2026-11-20T23:00:00Z"),
         _ => version("raw", "r1").at(&[("b", "2")]),
     };
     let base = base.created_at(&format!("2026-11-2{}T0{n}:00:00Z", n % 3));
-    base.with("location", format!("s3://{n}")).with("metadata", json!({"n": n, "z": {"a": [n]}})).with("card", format!("# {n}")).with("type", "t")
+    base.with("location", format!("s3://{n}"))
+        .with("metadata", json!({"n": n, "z": {"a": [n]}}))
+        .with("card", format!("# {n}"))
+        .with("type", "t")
 }
 
 /// Records them, some at a time; an alias at a version that is deleted may be refused, and nothing else.
@@ -76,7 +122,8 @@ async fn record(app: &TestApp, records: &[Value], at_a_time: usize) {
     for some in records.chunks(at_a_time) {
         let reply = app.try_ingest(some).await;
         for result in reply.ok()["ingest"]["results"].as_array().unwrap() {
-            let is_fine = result["error"].is_null() || result["error"]["code"] == "FAILED_PRECONDITION" && result["error"]["path"][0] == "alias";
+            let is_fine = result["error"].is_null()
+                || result["error"]["code"] == "FAILED_PRECONDITION" && result["error"]["path"][0] == "alias";
             assert!(is_fine, "{result}");
         }
     }
@@ -85,7 +132,9 @@ async fn record(app: &TestApp, records: &[Value], at_a_time: usize) {
 /// What a store holds, in an order that does not depend on the order of recording: what it exports, and what it answers.
 async fn picture(app: &TestApp) -> Vec<String> {
     let url = app.db.url.clone();
-    let exported = tokio::task::spawn_blocking(move || run(&["export", "--database", &url])).await.unwrap();
+    let exported = tokio::task::spawn_blocking(move || run(&["export", "--database", &url]))
+        .await
+        .unwrap();
     assert!(exported.status.success(), "{}", text(&exported.stderr));
     let mut lines: Vec<String> = text(&exported.stdout).lines().map(str::to_owned).collect();
     let query = "{ artifacts { nodes { name description partitionKeys timePartitionGranularity updatedAt versionCount latest { version }
@@ -97,15 +146,32 @@ async fn picture(app: &TestApp) -> Vec<String> {
     let data = app.data(query, json!({})).await;
     for artifact in data["artifacts"]["nodes"].as_array().unwrap() {
         let mut artifact = artifact.clone();
-        lines.extend(artifact["partitions"]["nodes"].take().as_array().unwrap().iter().map(|partition| format!("{} {partition}", artifact["name"])));
-        lines.extend(artifact["versions"]["nodes"].take().as_array().unwrap().iter().map(|version| format!("{} {version}", artifact["name"])));
+        lines.extend(
+            artifact["partitions"]["nodes"]
+                .take()
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|partition| format!("{} {partition}", artifact["name"])),
+        );
+        lines.extend(
+            artifact["versions"]["nodes"]
+                .take()
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|version| format!("{} {version}", artifact["name"])),
+        );
         lines.push(artifact.to_string());
     }
     lines.extend(data["executions"]["nodes"].as_array().unwrap().iter().map(|execution| {
         let mut execution = execution.clone();
         for edges in ["inputs", "outputs"] {
             // Of one name, edges are in the order in which their versions were recorded.
-            execution[edges]["edges"].as_array_mut().unwrap().sort_by_key(Value::to_string);
+            execution[edges]["edges"]
+                .as_array_mut()
+                .unwrap()
+                .sort_by_key(Value::to_string);
         }
         execution.to_string()
     }));
