@@ -55,7 +55,10 @@ pub(super) fn unproduced(binds: &mut Binds, revision: &str, filter: &VersionFilt
     all.and(&format!(
         "version.revision <= {revision} AND version.produced_revision > {revision}"
     ));
-    match (filter.takes(VersionState::Referenced), filter.takes(VersionState::Deleted)) {
+    match (
+        filter.takes(VersionState::Referenced),
+        filter.takes(VersionState::Deleted),
+    ) {
         (true, false) => all.and(&format!("version.deleted_revision > {revision}")),
         (false, true) => all.and(&format!("version.deleted_revision <= {revision}")),
         _ => {}
