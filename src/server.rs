@@ -59,7 +59,10 @@ async fn readiness(store: &Store) -> Result<(), String> {
     match store.schema_state().await {
         Ok(SchemaState::Current) => Ok(()),
         Ok(SchemaState::Pending(steps)) => Err(format!("The migration {} is pending.", steps.join(", "))),
-        Ok(SchemaState::Newer(steps)) => Err(format!("A newer Heirloom has migrated the database: {}.", steps.join(", "))),
+        Ok(SchemaState::Newer(steps)) => Err(format!(
+            "A newer Heirloom has migrated the database: {}.",
+            steps.join(", ")
+        )),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");
             Err("The database does not answer.".to_owned())

@@ -190,13 +190,10 @@ impl TimeFilter {
         // The last window's end is the end of time itself, so an open end lies just behind it.
         let to = self.to.map_or(Timestamp(Timestamp::MAX.0 + 1), |t| size.ceil(t));
         let mut ranges = vec![(from, to)];
-        for asked in [
-            self.at.as_ref().map(|t| vec![window(t)]),
-            self.is_in.as_ref().map(|list| list.iter().map(window).collect()),
-        ] {
-            if let Some(windows) = asked {
-                ranges = intersect(&ranges, &windows);
-            }
+        let at = self.at.as_ref().map(|t| vec![window(t)]);
+        let listed = self.is_in.as_ref().map(|list| list.iter().map(window).collect());
+        for windows in [at, listed].into_iter().flatten() {
+            ranges = intersect(&ranges, &windows);
         }
         union(ranges)
     }
@@ -226,6 +223,10 @@ fn union(mut ranges: Vec<Range>) -> Vec<Range> {
 /// Which version a consumer wants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are keys, and few are held at a time"
+)]
 pub enum VersionQuery {
     /// By URI.
     Uri(String),

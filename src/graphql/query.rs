@@ -11,7 +11,7 @@ use super::inputs::orders::{ArtifactOrder, ExecutionOrder, artifact_cursors, exe
 use super::inputs::queries::{AsOf, VersionQuery};
 use super::inputs::{ArtifactKey, ExecutionKey};
 use super::loaders::facts::Projects;
-use super::loaders::nodes::{ArtifactByKey, ExecutionByKey, Explain, Select};
+use super::loaders::nodes::{ArtifactById, ArtifactByKey, ExecutionByKey, Explain, Select};
 use super::loaders::pages::{ArtifactCount, ArtifactPage, ExecutionCount, ExecutionPage};
 use super::node_id::NodeId;
 use super::resources::Resources;
@@ -79,6 +79,10 @@ impl Query {
         let query = checked(query)?;
         let view = self.view(resources).await?.as_of(resources, as_of).await?;
         let selection = resources.load(Select, view.scope, query).await??;
+        if let Some(artifact) = &selection.artifact {
+            let known = Some(Arc::new(artifact.clone()));
+            resources.keep(ArtifactById, view.scope, artifact.id, known).await;
+        }
         let row = selection.version.clone().map(Arc::new);
         Ok(row.map(|row| Version { row, view }))
     }

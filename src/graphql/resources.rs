@@ -61,6 +61,11 @@ impl Resources {
         value.ok_or_else(|| ApiError::internal("a loader gave no answer"))
     }
 
+    /// Keeps a value that was read on the way to another, so that whoever asks for it next need not read it again.
+    pub async fn keep<B: Batch>(&self, batch: B, scope: Scope, of: B::Of, value: B::Value) {
+        self.0.loader.feed_one(Key { batch, scope, of }, value).await;
+    }
+
     /// Reads many values at once, in the order of `of`.
     pub async fn load_many<B: Batch>(&self, batch: B, scope: Scope, of: Vec<B::Of>) -> Result<Vec<B::Value>, ApiError> {
         let key = |of: &B::Of| Key {

@@ -97,7 +97,7 @@ fn declarations_come_first_and_inputs_after_their_producers() {
         match record {
             Record::Alias(set) => assert!(known.contains(&(set.artifact.clone(), set.version.clone()))),
             Record::Deletion(deletion) => {
-                assert!(known.contains(&(deletion.artifact.clone(), deletion.version.clone())))
+                assert!(known.contains(&(deletion.artifact.clone(), deletion.version.clone())));
             }
             _ => {}
         }

@@ -10,6 +10,7 @@ use super::prepare::PreparedDeclaration;
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
 use super::version::partition_or_new;
 use crate::domain::partition::PartitionKey;
+use crate::domain::time::Granularity;
 use crate::store::StoreError;
 use crate::store::ledger::Ledger;
 use crate::store::placement_change::{PlacedVersion, Placement};
@@ -74,7 +75,7 @@ fn check_same(row: &artifact::Model, given: &PreparedDeclaration) -> Result<(), 
             format!("The artifact is declared with other partition keys: {keys}. A declaration never changes."),
         );
     }
-    let granularity = given.granularity.map(|g| g.as_str());
+    let granularity = given.granularity.map(Granularity::as_str);
     if row.declared_granularity.as_deref() != granularity {
         let declared = row.declared_granularity.as_deref().unwrap_or("none");
         return refuse(
@@ -123,8 +124,8 @@ async fn settle(
         ledger.flush().await?;
         ledger.place_anew(&placements).await?;
     }
-    let fits = (given.keys.len(), given.granularity.map(|g| g.as_str()));
-    ledger.retire_partitions(artifact.id, &given.keys, fits.1).await?;
+    let granularity = given.granularity.map(Granularity::as_str);
+    ledger.retire_partitions(artifact.id, &given.keys, granularity).await?;
     ledger.versions.forget();
     ledger.partitions.forget();
     Ok(())

@@ -106,14 +106,14 @@ fn execution_or_placeholder(ledger: &mut Ledger, key: &ExecutionKey, digest: Dig
 async fn resolve_queries(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Vec<Option<VersionId>>, ApplyError> {
     let known = ledger.executions.get(&given.digest).map(|e| e.id);
     let mut chosen = Vec::with_capacity(given.inputs.len());
-    for input in &given.inputs {
+    for (index, input) in given.inputs.iter().enumerate() {
         chosen.push(match &input.version {
             InputVersion::Exact(..) => None,
             InputVersion::Query(query, digest) => {
                 let before = known.and_then(|id| ledger.resolved(id, *digest));
                 Some(match before {
                     Some(version) => version,
-                    None => choose(ledger, &input.name, query).await?,
+                    None => choose(ledger, index, &input.name, query).await?,
                 })
             }
         });
@@ -123,11 +123,13 @@ async fn resolve_queries(ledger: &mut Ledger, given: &PreparedExecution) -> Resu
 
 async fn choose(
     ledger: &mut Ledger,
+    index: usize,
     name: &str,
     query: &crate::domain::filter::VersionKeyQuery,
 ) -> Result<VersionId, ApplyError> {
     ledger.flush().await?;
-    let refuse = |code, message| Rejection::new(code, "execution.inputs.version", message);
+    let place = format!("execution.inputs.{index}.version");
+    let refuse = |code, message| Rejection::new(code, place.as_str(), message);
     let selection = version_select(ledger.transaction(), &ledger.scope(), query)
         .await
         .map_err(|error| match error {
@@ -165,10 +167,10 @@ fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], ch
 /// another execution produced with the same content gets one more producing edge.
 async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecution) -> Result<bool, ApplyError> {
     let mut new = false;
-    for (name, version) in &given.outputs {
+    for (index, (name, version)) in given.outputs.iter().enumerate() {
         let (row, created) = produce(ledger, version, Mode::Ingest)
             .await
-            .map_err(|e| within(e, "execution.outputs.version"))?;
+            .map_err(|e| within(e, &format!("execution.outputs.{index}.version")))?;
         new |= created | add_edge(ledger, id, edge::OUTPUT, name, row.id);
     }
     Ok(new)

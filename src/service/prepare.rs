@@ -356,12 +356,7 @@ fn execution(record: RecordExecution) -> Result<PreparedExecution, Invalid> {
         ended_at: record.ended_at,
         error: record.error,
         metadata: metadata(record.metadata)?,
-        inputs: record
-            .inputs
-            .unwrap_or_default()
-            .into_iter()
-            .map(input)
-            .collect::<Result<_, _>>()?,
+        inputs: inputs(record.inputs.unwrap_or_default())?,
         outputs: outputs(record.outputs.unwrap_or_default(), &record.key)?,
         digest,
         key: record.key,
@@ -379,13 +374,20 @@ fn parent(parent: ExecutionKey, child: &ExecutionKey) -> Result<(ExecutionKey, D
     Ok((parent.clone(), parent.digest()))
 }
 
+fn inputs(given: Vec<ExecutionInput>) -> Result<Vec<PreparedInput>, Invalid> {
+    let numbered = given.into_iter().enumerate();
+    numbered
+        .map(|(index, given)| input(given).map_err(|e| e.within(&format!("inputs.{index}"))))
+        .collect()
+}
+
 fn input(given: ExecutionInput) -> Result<PreparedInput, Invalid> {
-    check_name("inputs.name", &given.name, SHORT_NAME)?;
-    let query = given.version.normalize().map_err(|e| e.within("inputs.version"))?;
+    check_name("name", &given.name, SHORT_NAME)?;
+    let query = given.version.normalize().map_err(|e| e.within("version"))?;
     let version = match &query.version {
         Some(version) if query.is_exact() => {
-            let artifact = artifact(query.artifact.clone())?;
-            let name = version_name(&artifact, version.clone())?;
+            let artifact = artifact(query.artifact.clone()).map_err(|e| e.within("version"))?;
+            let name = version_name(&artifact, version.clone()).map_err(|e| e.within("version"))?;
             InputVersion::Exact(artifact, name)
         }
         _ => {
@@ -405,8 +407,9 @@ fn outputs(
     execution: &ExecutionKey,
 ) -> Result<Vec<(String, PreparedVersion)>, Invalid> {
     let mut outputs = Vec::with_capacity(given.len());
-    for mut output in given {
-        check_name("outputs.name", &output.name, SHORT_NAME)?;
+    for (index, mut output) in given.into_iter().enumerate() {
+        let within = |e: Invalid| e.within(&format!("outputs.{index}"));
+        check_name("name", &output.name, SHORT_NAME).map_err(within)?;
         if output.version.version.is_none() {
             // Named by who produced it, so that the record can come again.
             let giver = [&execution.project, &execution.domain, &execution.name, &output.name].map(String::as_str);
@@ -414,7 +417,7 @@ fn outputs(
         }
         outputs.push((
             output.name,
-            version(output.version).map_err(|e| e.within("outputs.version"))?,
+            version(output.version).map_err(|e| within(e.within("version")))?,
         ));
     }
     Ok(outputs)

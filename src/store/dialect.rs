@@ -153,10 +153,13 @@ fn list(backend: DbBackend, items: &[String]) -> Value {
 }
 
 /// `column IN (…)` for a value made by [`numbers`].
+///
+/// The sub-select keeps PostgreSQL from reading the list anew for each row, where it goes through the whole table; and since it
+/// does not look into it, it takes the list for a short one, and goes by the index.
 pub(super) fn in_numbers(backend: DbBackend, column: &str, list: &str) -> String {
     match backend {
         DbBackend::Sqlite => format!("{column} IN (SELECT value FROM json_each({list}))"),
-        _ => format!("{column} = ANY({list}::text::bigint[])"),
+        _ => format!("{column} = ANY(ARRAY(SELECT unnest({list}::text::bigint[])))"),
     }
 }
 

@@ -15,6 +15,7 @@ use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionOrder, VersionsOf, version_list};
 use super::{Scope, StoreError};
 use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery};
+use crate::domain::time::Window;
 
 /// A version that was considered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,7 +228,7 @@ impl Reasons<'_> {
 fn label(partition: &PartitionRow) -> String {
     let values = partition.values.iter().map(|(key, value)| format!("{key}={value}"));
     values
-        .chain(partition.window.map(|window| window.label()))
+        .chain(partition.window.map(Window::label))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -39,15 +39,21 @@ pub struct Unsaved<R> {
     pub changed: Vec<R>,
 }
 
-impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
-    /// An empty one: nothing has been looked at.
-    pub fn new() -> Self {
+impl<K, R> Default for Table<K, R> {
+    fn default() -> Self {
         Self {
             slots: HashMap::new(),
             replaced: Vec::new(),
             dirty: Vec::new(),
             dirty_at_begin: 0,
         }
+    }
+}
+
+impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
+    /// An empty one: nothing has been looked at.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Whether a key has been looked up.

@@ -14,7 +14,7 @@ use crate::store::execution_list::{self, ExecutionFilter, ExecutionOrder};
 use crate::store::page::{Page, Slice};
 use crate::store::partition::{self, PartitionRow, PartitionsOf};
 use crate::store::partition_filter::PartitionTest;
-use crate::store::partition_value::{BucketRow, ValueRow, partition_values, time_buckets};
+use crate::store::partition_value::{self, BucketRow, ValueRow};
 use crate::store::version::VersionRow;
 use crate::store::version_count;
 use crate::store::version_list::{self, VersionFilter, VersionOrder, VersionsOf};
@@ -187,7 +187,16 @@ pub struct Within {
     pub filter: Option<PartitionTest>,
 }
 
-/// Pages of the distinct values of a key, ascending; a statement for each artifact.
+/// As the store takes them.
+fn within(of: &[Within]) -> Vec<partition_value::Within<'_>> {
+    let borrow = of.iter().map(|within| partition_value::Within {
+        artifact: &within.artifact,
+        filter: within.filter.as_ref(),
+    });
+    borrow.collect()
+}
+
+/// Pages of the distinct values of a key, ascending.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ValuePage {
     /// The key.
@@ -201,17 +210,12 @@ impl Batch for ValuePage {
     type Value = Rows<ValueRow>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<Self::Value>, StoreError> {
-        let mut pages = Vec::with_capacity(of.len());
-        for Within { artifact, filter } in of {
-            pages.push(shared(
-                partition_values(db, scope, artifact, &self.key, filter.as_ref(), &self.page).await?,
-            ));
-        }
-        Ok(pages)
+        let pages = partition_value::partition_values(db, scope, &within(of), &self.key, &self.page).await?;
+        Ok(each_shared(pages))
     }
 }
 
-/// How many distinct values a key has; a statement for each artifact.
+/// How many distinct values a key has.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ValueCount {
     /// The key.
@@ -223,17 +227,11 @@ impl Batch for ValueCount {
     type Value = i64;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<i64>, StoreError> {
-        let all = Page::first(u32::MAX - 1);
-        let mut counts = Vec::with_capacity(of.len());
-        for Within { artifact, filter } in of {
-            let values = partition_values(db, scope, artifact, &self.key, filter.as_ref(), &all).await?;
-            counts.push(i64::try_from(values.rows.len()).unwrap_or(i64::MAX));
-        }
-        Ok(counts)
+        partition_value::partition_value_counts(db, scope, &within(of), &self.key).await
     }
 }
 
-/// The windows of time in which artifacts have versions; three statements for each artifact.
+/// The windows of time in which artifacts have versions.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Buckets {
     /// The size of the windows.
@@ -245,15 +243,8 @@ impl Batch for Buckets {
     type Value = Arc<[BucketRow]>;
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[Within]) -> Result<Vec<Self::Value>, StoreError> {
-        let mut buckets = Vec::with_capacity(of.len());
-        for Within { artifact, filter } in of {
-            buckets.push(
-                time_buckets(db, scope, artifact, self.granularity, filter.as_ref())
-                    .await?
-                    .into(),
-            );
-        }
-        Ok(buckets)
+        let buckets = partition_value::time_buckets(db, scope, &within(of), self.granularity).await?;
+        Ok(buckets.into_iter().map(Into::into).collect())
     }
 }
 

@@ -28,6 +28,7 @@ const ARTIFACT_KEY: &str = "a.project AS artifact_project, a.domain AS artifact_
 
 /// One thing to export.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "each is written as soon as it is made")]
 pub enum Exported {
     /// A record as it is.
     Record(Record),

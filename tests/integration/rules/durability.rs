@@ -1,7 +1,7 @@
 //! Rule 18: what is answered as applied is on disk.
 
-use heirloom::store::dialect::connect_options;
 use heirloom::store::Options;
+use heirloom::store::dialect::connect_options;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 
@@ -45,8 +45,14 @@ async fn rule_18_sqlite_writes_ahead_and_syncs_every_commit() {
     let connection = Database::connect(connect_options(&options, 1).unwrap()).await.unwrap();
     let pragma = async |name: &str| {
         let sql = format!("PRAGMA {name}");
-        let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.unwrap().unwrap();
-        row.try_get_by_index::<String>(0).or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string())).unwrap()
+        let row = connection
+            .query_one_raw(Statement::from_string(DbBackend::Sqlite, sql))
+            .await
+            .unwrap()
+            .unwrap();
+        row.try_get_by_index::<String>(0)
+            .or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string()))
+            .unwrap()
     };
     assert_eq!(pragma("journal_mode").await, "wal");
     assert_eq!(pragma("synchronous").await, "2", "FULL");

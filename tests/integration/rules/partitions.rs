@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::{
     on_both_databases,
     support::{
-        TestApp, TestDb, app::texts, artifact, declaration, execution,
+        TestApp, TestDb,
+        app::texts,
+        artifact, declaration, execution,
         fixtures::{exact, latest, latest_in, values},
         version,
     },
@@ -15,7 +17,9 @@ use crate::{
 async fn found(app: &TestApp, name: &str, partition: Value) -> Vec<String> {
     let query = "query($key: ArtifactKey!, $partition: PartitionFilter!) { artifact(key: $key) {
         versions(first: 1000, where: {partition: $partition}, orderBy: {field: CREATED_AT, direction: ASC}) { nodes { version } totalCount } } }";
-    let data = app.data(query, json!({"key": artifact(name), "partition": partition})).await;
+    let data = app
+        .data(query, json!({"key": artifact(name), "partition": partition}))
+        .await;
     let found = texts(&data["artifact"]["versions"]["nodes"], "version");
     assert_eq!(data["artifact"]["versions"]["totalCount"], found.len());
     found

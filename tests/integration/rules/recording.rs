@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::{
     on_both_databases,
     support::{
-        TestApp, TestDb, app::texts, declaration, execution,
+        TestApp, TestDb,
+        app::texts,
+        declaration, execution,
         fixtures::{at_alias, exact, latest, latest_in, values},
         version,
     },

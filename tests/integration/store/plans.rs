@@ -26,7 +26,7 @@ use heirloom::{
         page::{OrderDirection, Page},
         partition::{PartitionsOf, partition_find_many, partition_list, partition_version_counts},
         partition_filter::PartitionTest,
-        partition_value::{partition_values, time_buckets},
+        partition_value::{Within, partition_values, time_buckets},
         resolve::version_select,
         scope::revision_at,
         version::{
@@ -337,9 +337,11 @@ on_both_databases! {
         db.expect("partitions", &["partition_window"]);
         partition_version_counts(&db, &NOW, &[PartitionId(1)]).await.unwrap();
         db.expect("versions counted by partition", &["version_partition_created_at"]);
-        partition_values(&db, &NOW, &artifact(Placement::Current), "region", None, &page).await.unwrap();
+        let orders = artifact(Placement::Current);
+        let within = [Within { artifact: &orders, filter: None }];
+        partition_values(&db, &NOW, &within, "region", &page).await.unwrap();
         db.expect("values", &["partition_value_pkey"]);
-        time_buckets(&db, &NOW, &artifact(Placement::Current), Granularity::Month, None).await.unwrap();
+        time_buckets(&db, &NOW, &within, Granularity::Month).await.unwrap();
         db.expect("buckets", &["partition_window", "version_"]);
     }
 

@@ -22,7 +22,7 @@ use heirloom::{
         page::{End, OrderDirection, Page, Slice},
         partition::{PartitionsOf, partition_count, partition_find_many, partition_list},
         partition_filter::PartitionTest,
-        partition_value::{partition_values, time_buckets},
+        partition_value::{Within, partition_value_counts, partition_values, time_buckets},
         resolve::version_select,
         version::{VersionRow, VersionState, version_find_many},
         version_count::version_count,
@@ -760,9 +760,17 @@ async fn partitions(
                 *values.entry(value).or_default() += 1;
             }
         }
-        let read = partition_values(db, scope, artifact, key, Some(test), &Page::first(100))
+        let both = [
+            Within { artifact, filter: None },
+            Within {
+                artifact,
+                filter: Some(test),
+            },
+        ];
+        let read = partition_values(db, scope, &both, key, &Page::first(100))
             .await
-            .unwrap();
+            .unwrap()
+            .remove(1);
         let read: Vec<_> = read
             .rows
             .into_iter()
@@ -772,6 +780,12 @@ async fn partitions(
             read,
             values.into_iter().collect::<Vec<_>>(),
             "values of {key} of {what}"
+        );
+        let counts = partition_value_counts(db, scope, &both, key).await.unwrap();
+        assert_eq!(
+            counts[1],
+            i64::try_from(read.len()).unwrap(),
+            "number of values of {key} of {what}"
         );
     }
     buckets(model, db, scope, artifact, filter, test, &expected).await;
@@ -820,9 +834,14 @@ async fn buckets(
                 )
             })
             .collect();
-        let read = time_buckets(db, scope, artifact, granularity, Some(test))
-            .await
-            .unwrap();
+        let both = [
+            Within { artifact, filter: None },
+            Within {
+                artifact,
+                filter: Some(test),
+            },
+        ];
+        let read = time_buckets(db, scope, &both, granularity).await.unwrap().remove(1);
         let read: Vec<_> = read
             .into_iter()
             .map(|row| (row.window, row.version_count, row.partition_count, row.latest))

@@ -52,8 +52,13 @@ impl TestApp {
 
     /// With a configuration of the test's own.
     pub async fn with(db: TestDb, config: Config) -> Self {
-        log::listen();
         let store = db.store().await;
+        Self::over(db, store, config)
+    }
+
+    /// Over a store that is open.
+    pub fn over(db: TestDb, store: Store, config: Config) -> Self {
+        log::listen();
         let clock = Clock::manual(Timestamp::parse(BEGIN).unwrap());
         let options = WriterOptions {
             clock: clock.clone(),
@@ -107,7 +112,8 @@ impl TestApp {
 
     /// Runs an operation with variables.
     pub async fn query(&self, query: &str, variables: Value) -> Reply {
-        self.post(json!({"query": query, "variables": variables}).to_string()).await
+        self.post(json!({"query": query, "variables": variables}).to_string())
+            .await
     }
 
     /// The data of an operation that must succeed.
@@ -117,7 +123,12 @@ impl TestApp {
         let place = std::panic::Location::caller();
         async move {
             let reply = asked.await;
-            assert!(reply.errors.is_empty() && reply.status == 200, "{place}: {} {}", reply.status, reply.body);
+            assert!(
+                reply.errors.is_empty() && reply.status == 200,
+                "{place}: {} {}",
+                reply.status,
+                reply.body
+            );
             reply.data
         }
     }
@@ -164,7 +175,8 @@ impl TestApp {
 
     /// Runs `ingest`.
     pub async fn try_ingest(&self, records: &[Value]) -> Reply {
-        let query = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied unchanged rejected revision
+        let query =
+            "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied unchanged rejected revision
             results { index status error { code message path } } } }";
         self.query(query, json!({"records": records})).await
     }
@@ -188,12 +200,17 @@ impl TestApp {
     /// Runs `removeAlias`.
     pub async fn remove_alias(&self, artifact_name: &str, alias: &str) -> Reply {
         let query = "mutation($input: RemoveAliasInput!) { removeAlias(input: $input) { removed revision } }";
-        self.query(query, json!({"input": {"artifact": artifact(artifact_name), "alias": alias}})).await
+        self.query(
+            query,
+            json!({"input": {"artifact": artifact(artifact_name), "alias": alias}}),
+        )
+        .await
     }
 
     /// Runs `deleteVersion`.
     pub async fn delete(&self, version_id: &str) -> Reply {
-        let query = "mutation($input: DeleteVersionInput!) { deleteVersion(input: $input) { revision version { id state } } }";
+        let query =
+            "mutation($input: DeleteVersionInput!) { deleteVersion(input: $input) { revision version { id state } } }";
         self.query(query, json!({"input": {"version": version_id}})).await
     }
 
@@ -223,12 +240,17 @@ impl TestApp {
 
     /// The newest revision.
     pub async fn revision(&self) -> i64 {
-        self.data("{ revision { number } }", json!({})).await["revision"]["number"].as_i64().unwrap()
+        self.data("{ revision { number } }", json!({})).await["revision"]["number"]
+            .as_i64()
+            .unwrap()
     }
 }
 
 /// The texts of one field of the items of a list.
 pub fn texts(items: &Value, field: &str) -> Vec<String> {
     let items = items.as_array().unwrap_or_else(|| panic!("no list: {items}"));
-    items.iter().map(|item| item[field].as_str().unwrap_or("null").to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item[field].as_str().unwrap_or("null").to_owned())
+        .collect()
 }

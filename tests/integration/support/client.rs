@@ -36,7 +36,12 @@ impl Reply {
     /// The data of an answer without errors.
     #[track_caller]
     pub fn ok(&self) -> &Value {
-        assert!(self.errors.is_empty() && self.status == StatusCode::OK, "{} {}", self.status, self.body);
+        assert!(
+            self.errors.is_empty() && self.status == StatusCode::OK,
+            "{} {}",
+            self.status,
+            self.body
+        );
         &self.data
     }
 
@@ -45,7 +50,10 @@ impl Reply {
     pub fn refused(&self, code: &str) -> &Self {
         assert_eq!((self.errors.len(), self.code()), (1, code), "{}", self.body);
         let message = self.message();
-        assert!(message.ends_with(['.', '?']) && message.len() > 20, "no sentence: {message}");
+        assert!(
+            message.ends_with(['.', '?']) && message.len() > 20,
+            "no sentence: {message}"
+        );
         self
     }
 
@@ -59,7 +67,10 @@ impl Reply {
 
     /// The sentence of the first error.
     pub fn message(&self) -> &str {
-        self.errors.first().and_then(|e| e["message"].as_str()).unwrap_or_default()
+        self.errors
+            .first()
+            .and_then(|e| e["message"].as_str())
+            .unwrap_or_default()
     }
 
     /// The message has each of these in it.

@@ -89,10 +89,15 @@ impl TestDb {
 
     /// A store over it.
     pub async fn store(&self) -> Store {
+        self.store_patient_for(Duration::from_secs(20)).await
+    }
+
+    /// A store that waits so long for a connection, a lock or an answer.
+    pub async fn store_patient_for(&self, timeout: Duration) -> Store {
         let options = Options {
             url: self.url.clone(),
             max_connections: 5,
-            timeout: Duration::from_secs(20),
+            timeout,
         };
         Store::connect(&options).await.unwrap()
     }
@@ -100,6 +105,16 @@ impl TestDb {
     /// A connection to look behind the store.
     pub async fn connection(&self) -> DatabaseConnection {
         connect(&self.url).await
+    }
+
+    /// A connection to a file that need not be there.
+    pub async fn connection_to_new_file(&self) -> DatabaseConnection {
+        connect(&format!("{}?mode=rwc", self.url)).await
+    }
+
+    /// The same database, reached another way.
+    pub fn at(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
     }
 
     /// The first column of the first row, a number.
@@ -132,7 +147,9 @@ pub async fn run(connection: &DatabaseConnection, sql: &str) {
 /// The server's URL; without one these tests fail, since a suite that passes must have seen both databases.
 fn server_url() -> String {
     std::env::var("TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!("TEST_POSTGRES_URL is not set: run the tests with `make test`, or with `scripts/postgres cargo nextest run`")
+        panic!(
+            "TEST_POSTGRES_URL is not set: run the tests with `make test`, or with `scripts/postgres cargo nextest run`"
+        )
     })
 }
 

@@ -43,7 +43,10 @@ impl VersionInput {
     /// Its partition values.
     #[must_use]
     pub fn at(self, values: &[(&str, &str)]) -> Self {
-        let values: Vec<Value> = values.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        let values: Vec<Value> = values
+            .iter()
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
         self.with("partition", values)
     }
 
@@ -152,6 +155,9 @@ pub fn latest_in(artifact_name: &str, partition: Value) -> Value {
 
 /// A filter on partitions that names values.
 pub fn values(pairs: &[(&str, &str)]) -> Value {
-    let values: Vec<Value> = pairs.iter().map(|(key, value)| json!({"key": key, "eq": value})).collect();
+    let values: Vec<Value> = pairs
+        .iter()
+        .map(|(key, value)| json!({"key": key, "eq": value}))
+        .collect();
     json!({"values": values})
 }

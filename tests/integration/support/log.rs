@@ -6,9 +6,7 @@ use std::{
 };
 
 use tracing::{Event, Subscriber, field::Field, level_filters::LevelFilter};
-use tracing_subscriber::{
-    Layer, field::Visit, fmt, layer::Context, layer::SubscriberExt, util::SubscriberInitExt,
-};
+use tracing_subscriber::{Layer, field::Visit, fmt, layer::Context, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The statements of each request, by its id.
 static STATEMENTS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);

@@ -54,7 +54,10 @@ impl Server {
     /// Starts `heirloom serve` or `heirloom demo` on a free port, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = heirloom(arguments);
-        command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (found, listening) = mpsc::channel();
@@ -62,7 +65,10 @@ impl Server {
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 if let Some(at) = line.find("listening on http://") {
-                    let url = line[at + "listening on ".len()..].split_whitespace().next().unwrap_or_default();
+                    let url = line[at + "listening on ".len()..]
+                        .split_whitespace()
+                        .next()
+                        .unwrap_or_default();
                     let url = url.trim_end_matches('/');
                     // Nobody waits for a second one.
                     let _ = found.send(url.to_owned());
@@ -85,7 +91,11 @@ impl Server {
     /// Runs an operation.
     pub async fn query(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": query, "variables": variables});
-        let sent = reqwest::Client::new().post(format!("{}/graphql", self.url)).json(&body).send().await;
+        let sent = reqwest::Client::new()
+            .post(format!("{}/graphql", self.url))
+            .json(&body)
+            .send()
+            .await;
         sent.unwrap().json().await.unwrap()
     }
 
@@ -97,7 +107,10 @@ impl Server {
 
     /// Asks it to end as Ctrl-C does, and waits; whether it ended with success.
     pub fn stop(mut self) -> bool {
-        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
         self.child.wait().unwrap().success()
     }
