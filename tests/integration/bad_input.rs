@@ -10,16 +10,21 @@ use crate::{
 
 /// A cursor of the first item of a list.
 async fn cursor(app: &TestApp, field: &str) -> String {
-    let query = format!("query($key: ArtifactKey!) {{ artifact(key: $key) {{ list: {field} {{ edges {{ cursor }} }} }} }}");
+    let query =
+        format!("query($key: ArtifactKey!) {{ artifact(key: $key) {{ list: {field} {{ edges {{ cursor }} }} }} }}");
     let data = app.data(&query, json!({"key": artifact("orders")})).await;
-    data["artifact"]["list"]["edges"][0]["cursor"].as_str().unwrap().to_owned()
+    data["artifact"]["list"]["edges"][0]["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// A store with one of everything.
 async fn furnished(db: TestDb) -> TestApp {
     let app = TestApp::new(db).await;
     let output = version("orders", "v1").at(&[("region", "EU")]).time("2026-11-22");
-    app.record(&execution("e").consumes("in", "raw", "r1").produces("out", &output)).await;
+    app.record(&execution("e").consumes("in", "raw", "r1").produces("out", &output))
+        .await;
     app
 }
 

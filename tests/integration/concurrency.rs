@@ -233,7 +233,11 @@ mod away {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let carrying = Some(tokio::spawn(carry(listener, server.clone())));
-            Self { server, address, carrying }
+            Self {
+                server,
+                address,
+                carrying,
+            }
         }
 
         /// Ends all connections, and refuses new ones.
@@ -280,7 +284,10 @@ mod away {
     }
 
     async fn body(db: TestDb) {
-        let start = db.url.find('@').map_or_else(|| db.url.find("://").unwrap() + 3, |at| at + 1);
+        let start = db
+            .url
+            .find('@')
+            .map_or_else(|| db.url.find("://").unwrap() + 3, |at| at + 1);
         let host = db.url[start..].split('/').next().unwrap();
         let mut wire = Wire::to(host.to_owned()).await;
         let through = db.at(db.url.replacen(host, &wire.address.to_string(), 1));
@@ -290,7 +297,10 @@ mod away {
         let direct = db.connection().await;
 
         // A write that is under way: another holds the counter.
-        direct.execute_unprepared("BEGIN; UPDATE revision_counter SET revision = revision").await.unwrap();
+        direct
+            .execute_unprepared("BEGIN; UPDATE revision_counter SET revision = revision")
+            .await
+            .unwrap();
         let input = version("orders", "during");
         let (reply, ()) = tokio::join!(app.try_create(&input), async {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -300,11 +310,19 @@ mod away {
         direct.execute_unprepared("ROLLBACK").await.unwrap();
 
         // While it is away, everything says so, and the server lives.
-        app.query("{ revision { number } }", json!({})).await.refused("UNAVAILABLE");
+        app.query("{ revision { number } }", json!({}))
+            .await
+            .refused("UNAVAILABLE");
         app.try_create(&version("orders", "away")).await.refused("UNAVAILABLE");
-        let health = axum::http::Request::get("/healthz").body(axum::body::Body::empty()).unwrap();
+        let health = axum::http::Request::get("/healthz")
+            .body(axum::body::Body::empty())
+            .unwrap();
         assert_eq!(app.send(health).await.status, 200);
-        let ready = || axum::http::Request::get("/readyz").body(axum::body::Body::empty()).unwrap();
+        let ready = || {
+            axum::http::Request::get("/readyz")
+                .body(axum::body::Body::empty())
+                .unwrap()
+        };
         assert_eq!(app.send(ready()).await.status, 503);
 
         // It comes back, and the same requests succeed; each was written once or not at all.
@@ -319,11 +337,17 @@ mod away {
         assert_eq!(revisions_have_no_gaps(&db).await, 3);
 
         // A read that is under way.
-        direct.execute_unprepared("BEGIN; LOCK TABLE version IN ACCESS EXCLUSIVE MODE").await.unwrap();
-        let (reply, ()) = tokio::join!(app.query("{ artifacts { nodes { versions { nodes { id } } } } }", json!({})), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            wire.cut().await;
-        });
+        direct
+            .execute_unprepared("BEGIN; LOCK TABLE version IN ACCESS EXCLUSIVE MODE")
+            .await
+            .unwrap();
+        let (reply, ()) = tokio::join!(
+            app.query("{ artifacts { nodes { versions { nodes { id } } } } }", json!({})),
+            async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                wire.cut().await;
+            }
+        );
         reply.refused("UNAVAILABLE");
         direct.execute_unprepared("ROLLBACK").await.unwrap();
         wire.mend().await;
@@ -332,7 +356,9 @@ mod away {
 
         // The server ends every connection, as it does when it is restarted.
         let name = db.postgres_name().unwrap();
-        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()");
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        );
         for round in 0..3 {
             direct.execute_unprepared(&sql).await.unwrap();
             let name = format!("after{round}");
@@ -341,7 +367,11 @@ mod away {
             again(async || app.query("{ revision { number } }", json!({})).await).await;
         }
         assert_eq!(revisions_have_no_gaps(&db).await, 6);
-        assert_eq!(db.number("SELECT COUNT(*) FROM version").await, 6, "each was written, and once");
+        assert_eq!(
+            db.number("SELECT COUNT(*) FROM version").await,
+            6,
+            "each was written, and once"
+        );
         direct.close().await.unwrap();
     }
 }

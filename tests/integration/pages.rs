@@ -19,24 +19,52 @@ struct List {
 fn lists() -> Vec<List> {
     let root = "query($cursor: String) { LIST }";
     let of_artifact = "query($cursor: String) { at: artifact(key: {project: \"shop\", domain: \"production\", name: \"orders\"}) { LIST } }";
-    let of_version = "query($cursor: String) { at: version(query: {uri: \"flyte://av0.1/shop/production/orders@v00\"}) { LIST } }";
+    let of_version =
+        "query($cursor: String) { at: version(query: {uri: \"flyte://av0.1/shop/production/orders@v00\"}) { LIST } }";
     let of_execution = "query($cursor: String) { at: execution(key: {project: \"shop\", domain: \"production\", name: \"wide\"}) { LIST } }";
     let of_partition = "query($cursor: String) { at: version(query: {uri: \"flyte://av0.1/shop/production/orders@v00\"}) { at: partition { LIST } } }";
     let mut lists = Vec::new();
-    let mut add = |around: &'static str, field: &str| lists.push(List { around, field: field.to_owned() });
+    let mut add = |around: &'static str, field: &str| {
+        lists.push(List {
+            around,
+            field: field.to_owned(),
+        })
+    };
     for direction in ["ASC", "DESC"] {
         for field in ["NAME", "CREATED_AT", "UPDATED_AT"] {
-            add(root, &format!("artifacts(orderBy: {{field: {field}, direction: {direction}}}"));
+            add(
+                root,
+                &format!("artifacts(orderBy: {{field: {field}, direction: {direction}}}"),
+            );
         }
         for field in ["STARTED_AT", "RECORDED_AT"] {
-            add(root, &format!("executions(orderBy: {{field: {field}, direction: {direction}}}"));
+            add(
+                root,
+                &format!("executions(orderBy: {{field: {field}, direction: {direction}}}"),
+            );
         }
         for field in ["CREATED_AT", "TIME_PARTITION", "VERSION"] {
-            add(of_artifact, &format!("versions(orderBy: {{field: {field}, direction: {direction}}}"));
-            add(of_partition, &format!("versions(orderBy: {{field: {field}, direction: {direction}}}"));
+            add(
+                of_artifact,
+                &format!("versions(orderBy: {{field: {field}, direction: {direction}}}"),
+            );
+            add(
+                of_partition,
+                &format!("versions(orderBy: {{field: {field}, direction: {direction}}}"),
+            );
         }
-        add(of_artifact, &format!("versions(where: {{states: [AVAILABLE, REFERENCED]}}, orderBy: {{field: CREATED_AT, direction: {direction}}}"));
-        add(of_artifact, &format!("versions(where: {{partition: {{values: [{{key: \"region\", in: [\"r0\", \"r1\"]}}]}}}}, orderBy: {{field: TIME_PARTITION, direction: {direction}}}"));
+        add(
+            of_artifact,
+            &format!(
+                "versions(where: {{states: [AVAILABLE, REFERENCED]}}, orderBy: {{field: CREATED_AT, direction: {direction}}}"
+            ),
+        );
+        add(
+            of_artifact,
+            &format!(
+                "versions(where: {{partition: {{values: [{{key: \"region\", in: [\"r0\", \"r1\"]}}]}}}}, orderBy: {{field: TIME_PARTITION, direction: {direction}}}"
+            ),
+        );
     }
     add(of_artifact, "partitions(where: {values: []}");
     add(of_version, "consumers(_: 0");
@@ -49,14 +77,22 @@ fn lists() -> Vec<List> {
 impl List {
     /// The nodes of one page, in order, and its pageInfo.
     async fn page(&self, app: &TestApp, page: &str, cursor: &Value) -> (Vec<Value>, Value, Value) {
-        let field = format!("list: {}, {page}) {{ totalCount edges {{ node {{ id }} cursor }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}", self.field);
+        let field = format!(
+            "list: {}, {page}) {{ totalCount edges {{ node {{ id }} cursor }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}",
+            self.field
+        );
         let query = self.around.replace("LIST", &field.replace("_: 0, ", ""));
         let mut data = app.data(&query, json!({"cursor": cursor})).await;
         while data["list"].is_null() {
             data = data["at"].take();
         }
         let list = data["list"].take();
-        let ids = list["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["id"].clone()).collect();
+        let ids = list["edges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|edge| edge["node"]["id"].clone())
+            .collect();
         (ids, list["pageInfo"].clone(), list["totalCount"].clone())
     }
 
@@ -64,10 +100,18 @@ impl List {
     async fn walk(&self, app: &TestApp, size: usize, forward: bool, between: &mut impl AsyncFnMut()) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), Value::Null);
         loop {
-            let page = if forward { format!("first: {size}, after: $cursor") } else { format!("last: {size}, before: $cursor") };
+            let page = if forward {
+                format!("first: {size}, after: $cursor")
+            } else {
+                format!("last: {size}, before: $cursor")
+            };
             let (ids, info, total) = self.page(app, &page, &cursor).await;
             assert!(ids.len() <= size);
-            let (more, back, next) = if forward { ("hasNextPage", "hasPreviousPage", "endCursor") } else { ("hasPreviousPage", "hasNextPage", "startCursor") };
+            let (more, back, next) = if forward {
+                ("hasNextPage", "hasPreviousPage", "endCursor")
+            } else {
+                ("hasPreviousPage", "hasNextPage", "startCursor")
+            };
             assert_eq!(info[back], !all.is_empty(), "{}: {info}", self.field);
             if forward {
                 all.extend(ids);
@@ -91,22 +135,45 @@ async fn furnish(app: &TestApp) {
     for n in 0..23 {
         let at = format!("2026-11-{:02}T10:00:00.00000{}Z", 1 + n % 3, 1 + n % 4);
         let fine = format!("{}{}Z", at.trim_end_matches('Z'), n % 10);
-        let output = version("orders", &format!("v{n:02}")).at(&[("region", &format!("r{}", n % 4 / 2))]).time(&format!("2026-10-{:02}", 1 + n % 3)).created_at(&fine);
-        let mut run = execution(&format!("e{n}")).with("parent", artifact("wide")).consumes("in", "orders", "v00").produces("out", &output);
+        let output = version("orders", &format!("v{n:02}"))
+            .at(&[("region", &format!("r{}", n % 4 / 2))])
+            .time(&format!("2026-10-{:02}", 1 + n % 3))
+            .created_at(&fine);
+        let mut run = execution(&format!("e{n}"))
+            .with("parent", artifact("wide"))
+            .consumes("in", "orders", "v00")
+            .produces("out", &output);
         if n % 3 > 0 {
             run = run.with("startedAt", at.as_str());
         }
         records.push(run.record());
-        wide = wide.consumes(&format!("in{}", n % 5), "raw", &format!("r{n}")).produces(&format!("out{}", n % 5), &version(&format!("a{}", n % 11), &n.to_string()).created_at(&at));
+        wide = wide
+            .consumes(&format!("in{}", n % 5), "raw", &format!("r{n}"))
+            .produces(
+                &format!("out{}", n % 5),
+                &version(&format!("a{}", n % 11), &n.to_string()).created_at(&at),
+            );
     }
     records.push(wide.record());
     app.ingest(&records).await;
     app.pass(1);
-    let mut more = vec![version("orders", "plain").created_at("2026-11-02T10:00:00.000001Z").record(), version("orders", "v05x").time("2026-10-02").record()];
-    more.extend((0..4).map(|n| execution(&format!("named{n}")).consumes("in", "orders", &format!("w{n}")).record()));
+    let mut more = vec![
+        version("orders", "plain")
+            .created_at("2026-11-02T10:00:00.000001Z")
+            .record(),
+        version("orders", "v05x").time("2026-10-02").record(),
+    ];
+    more.extend((0..4).map(|n| {
+        execution(&format!("named{n}"))
+            .consumes("in", "orders", &format!("w{n}"))
+            .record()
+    }));
     app.ingest(&more).await;
     for name in ["v03", "v10"] {
-        let id = app.chosen(exact("orders", name), "id").await["id"].as_str().unwrap().to_owned();
+        let id = app.chosen(exact("orders", name), "id").await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         app.delete(&id).await.ok();
     }
 }
@@ -170,11 +237,31 @@ on_both_databases! {
 async fn write(app: &TestApp, kind: usize, number: u32, fresh: u32) {
     let name = format!("n{fresh}");
     let day = format!("2026-11-{:02}T10:00:00.000001Z", 1 + number % 3);
-    let content = |version_name: &str| version("orders", version_name).at(&[("region", "r0")]).time("2026-10-01").created_at(&day);
+    let content = |version_name: &str| {
+        version("orders", version_name)
+            .at(&[("region", "r0")])
+            .time("2026-10-01")
+            .created_at(&day)
+    };
     match kind {
         0 => drop(app.create(&content(&name)).await),
-        1 => drop(app.record(&execution(&name).with("startedAt", day.as_str()).with("parent", artifact("wide")).consumes("in", "orders", "v00")).await),
-        2 => drop(app.record(&execution("wide").consumes(&format!("in{number}"), "raw", &name).produces("out2", &version(&format!("a{number}"), &name))).await),
+        1 => drop(
+            app.record(
+                &execution(&name)
+                    .with("startedAt", day.as_str())
+                    .with("parent", artifact("wide"))
+                    .consumes("in", "orders", "v00"),
+            )
+            .await,
+        ),
+        2 => drop(
+            app.record(
+                &execution("wide")
+                    .consumes(&format!("in{number}"), "raw", &name)
+                    .produces("out2", &version(&format!("a{number}"), &name)),
+            )
+            .await,
+        ),
         3 => {
             let found = app.chosen(exact("orders", &format!("v{number:02}")), "id").await;
             if let Some(id) = found["id"].as_str().filter(|_| number > 0) {
@@ -182,7 +269,10 @@ async fn write(app: &TestApp, kind: usize, number: u32, fresh: u32) {
             }
         }
         // A placeholder that is produced while the list is read, once.
-        4 => drop(app.try_create(&content(&format!("w{}", number % 4)).without("createdAt")).await),
+        4 => drop(
+            app.try_create(&content(&format!("w{}", number % 4)).without("createdAt"))
+                .await,
+        ),
         _ => drop(app.create(&version(&name, "v")).await),
     }
 }
