@@ -371,6 +371,21 @@ pub(super) fn limited_children(
     }
 }
 
+/// Joins to each row of what stands to the left the rows of a table that meet a condition, found by an index. PostgreSQL
+/// finds the index; what it must not do is walk another in the order that the rows are wanted in, in the hope of meeting
+/// the first of them soon.
+pub(super) fn join_found(backend: DbBackend, table: &str, index: &str, condition: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("CROSS JOIN {table} INDEXED BY {index} ON {condition}"),
+        _ => format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {condition} OFFSET 0) AS {table}"),
+    }
+}
+
+/// A table `range` with one row: `low` and `high`.
+pub(super) fn one_range(low: &str, high: &str) -> String {
+    format!("(SELECT CAST({low} AS BIGINT) AS low, CAST({high} AS BIGINT) AS high) AS range")
+}
+
 /// Names the index that a table is to be read by, where the database has no figures to choose by.
 pub(super) fn indexed_by(backend: DbBackend, index: &str) -> String {
     match backend {

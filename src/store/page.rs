@@ -270,3 +270,106 @@ impl Walk<'_> {
 pub(super) fn prefix(text: &str) -> KeyPart {
     KeyPart::Text(text.chars().take(255).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use sea_orm::DbBackend;
+
+    use super::{End, Key, KeyKind, KeyPart, OrderDirection, Page, Slice};
+    use crate::store::sql::Binds;
+
+    const SHAPE: &[KeyKind] = &[KeyKind::Int];
+
+    fn key(number: i64) -> Key {
+        Key(vec![number.into()])
+    }
+
+    /// What a database answers to a walk over numbers.
+    fn answer(page: &Page, direction: OrderDirection, numbers: &[i64]) -> Slice<i64> {
+        let walk = page.walk(direction, SHAPE).unwrap();
+        let beyond = |bound: Option<&Key>, number: i64, above: bool| {
+            bound.is_none_or(|bound| {
+                if above {
+                    key(number) > *bound
+                } else {
+                    key(number) < *bound
+                }
+            })
+        };
+        let mut rows: Vec<i64> = numbers.to_vec();
+        rows.retain(|n| beyond(walk.above, *n, true) && beyond(walk.below, *n, false));
+        walk.merge(&mut rows, |n| key(*n));
+        page.slice(rows)
+    }
+
+    proptest! {
+        #[test]
+        fn pages_put_together_are_the_list(
+            numbers in proptest::collection::btree_set(any::<i64>(), 0..40),
+            limit in 1_u32..7, descending in any::<bool>(), backwards in any::<bool>(),
+        ) {
+            let mut list: Vec<i64> = numbers.into_iter().collect();
+            let direction = if descending { OrderDirection::Descending } else { OrderDirection::Ascending };
+            if descending {
+                list.reverse();
+            }
+            let mut page = if backwards { Page::last(limit) } else { Page::first(limit) };
+            let mut together: Vec<i64> = Vec::new();
+            loop {
+                let slice = answer(&page, direction, &list);
+                let edge = match page.end {
+                    End::First => slice.rows.last().copied(),
+                    End::Last => slice.rows.first().copied(),
+                };
+                let more = if backwards { slice.has_previous } else { slice.has_next };
+                let at = if backwards { 0 } else { together.len() };
+                together.splice(at..at, slice.rows);
+                let Some(edge) = edge.filter(|_| more) else { break };
+                page = if backwards { Page::last(limit).before(key(edge)) } else { Page::first(limit).after(key(edge)) };
+                prop_assert!(together.len() <= list.len());
+            }
+            prop_assert_eq!(together, list);
+        }
+    }
+
+    #[test]
+    fn no_rows_may_be_wanted() {
+        let slice = answer(&Page::first(0), OrderDirection::Ascending, &[1, 2]);
+        assert_eq!((slice.rows.len(), slice.has_next, slice.has_previous), (0, true, false));
+        assert!(!answer(&Page::first(0), OrderDirection::Ascending, &[]).has_next);
+    }
+
+    #[test]
+    fn bounds_are_row_values() {
+        let mut binds = Binds::of(DbBackend::Postgres);
+        let page = Page::first(2).after(Key(vec![7.into(), KeyPart::Text("x".to_owned())]));
+        let walk = page
+            .walk(OrderDirection::Descending, &[KeyKind::Int, KeyKind::Text])
+            .unwrap();
+        assert_eq!(walk.bounds(&mut binds, &["a", "b"]), " AND (a, b) < ($1, $2)");
+        assert_eq!(
+            walk.order_and_limit(&mut binds, &["a", "b"]),
+            "ORDER BY a DESC, b DESC LIMIT 3"
+        );
+    }
+
+    #[test]
+    fn the_key_of_another_order_is_refused() {
+        assert!(
+            Page::first(1)
+                .after(key(1))
+                .walk(OrderDirection::Ascending, &[KeyKind::Text])
+                .is_err()
+        );
+        assert!(!Page::last(1).before(key(1)).fits(&[KeyKind::Int, KeyKind::Int]));
+    }
+
+    #[test]
+    fn keys_travel_as_json() {
+        let key = Key(vec![i64::MIN.into(), KeyPart::Text("a\"b".to_owned())]);
+        let text = serde_json::to_string(&key).unwrap();
+        assert_eq!(text, r#"[-9223372036854775808,"a\"b"]"#);
+        assert_eq!(serde_json::from_str::<Key>(&text).unwrap(), key);
+    }
+}

@@ -112,7 +112,6 @@ pub(super) fn passes(binds: &mut Binds, test: &Inner) -> Conditions {
 pub(super) fn of_test(binds: &mut Binds, revision: &str, test: &Inner) -> (String, String) {
     let mut all = Conditions::default();
     all.and(&visible(revision));
-    all.and(&format!("partition.artifact_id = {}", binds.bind(test.artifact.0)));
     if test.asks_for_none() {
         all.and("1 = 0");
         return ("partition".to_owned(), all.as_str().to_owned());
@@ -121,11 +120,10 @@ pub(super) fn of_test(binds: &mut Binds, revision: &str, test: &Inner) -> (Strin
         let list = binds.bind(dialect::digests(binds.backend, digests.iter().copied()));
         let named = dialect::each_digest(binds.backend, &list).replace(" AS parent", " AS named");
         let then = dialect::then_join(binds.backend);
-        return (
-            format!("{named} {then} partition ON partition.digest = named.value"),
-            all.as_str().to_owned(),
-        );
+        let from = format!("{named} {then} partition ON partition.digest = named.value");
+        return (from, all.as_str().to_owned());
     }
+    all.and(&format!("partition.artifact_id = {}", binds.bind(test.artifact.0)));
     all.and(passes(binds, test).as_str());
     ("partition".to_owned(), all.as_str().to_owned())
 }

@@ -219,17 +219,108 @@ fn windows(
     let mut windows = Vec::new();
     for (from, to) in ranges {
         let mut start = granularity.ceil(*from);
-        while start < *to {
+        // After the last window there comes the end of time, where none starts.
+        while start < *to && granularity.floor(start) == start {
             if windows.len() == NAMED {
                 return None;
             }
             windows.push(Some(Window { start, granularity }));
-            let next = granularity.next(start);
-            if next <= start {
-                break;
-            }
-            start = next;
+            start = granularity.next(start);
         }
     }
     Some(windows)
+}
+
+#[cfg(test)]
+mod tests {
+    use ::entity::ArtifactId;
+
+    use super::PartitionTest;
+    use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter};
+    use crate::domain::time::{Granularity, Timestamp};
+    use crate::store::artifact::{ArtifactRow, Placement};
+
+    fn artifact(keys: &[&str], granularity: Option<Granularity>) -> ArtifactRow {
+        ArtifactRow {
+            id: ArtifactId(1),
+            project: "shop".into(),
+            domain: "production".into(),
+            name: "orders".into(),
+            created_at: Timestamp(0),
+            description: None,
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            granularity,
+            declared: true,
+            placement: Placement::Current,
+            updated_at: None,
+        }
+    }
+
+    fn filter(values: Vec<ValueFilter>, time: Option<TimeFilter>, strict: bool) -> PartitionFilter {
+        PartitionFilter { values, time, strict }
+    }
+
+    /// How many partitions a filter names; none when they cannot be told.
+    fn named(artifact: &ArtifactRow, filter: &PartitionFilter) -> Option<usize> {
+        let test = PartitionTest::compile(artifact, filter).unwrap();
+        test.0.named.as_ref().map(Vec::len)
+    }
+
+    fn at() -> Option<TimeFilter> {
+        Some(TimeFilter {
+            at: Some(Timestamp(0)),
+            ..TimeFilter::default()
+        })
+    }
+
+    #[test]
+    fn partitions_are_named_where_all_is_given() {
+        let daily = artifact(&["region"], Some(Granularity::Day));
+        let region = || vec![ValueFilter::eq("region", "EU")];
+        assert_eq!(named(&daily, &filter(region(), at(), false)), Some(1));
+        assert_eq!(named(&daily, &filter(region(), None, false)), None);
+        assert_eq!(named(&daily, &filter(region(), None, true)), Some(1));
+        assert_eq!(named(&daily, &filter(vec![], at(), false)), None);
+        let two = ValueFilter {
+            key: "region".into(),
+            is_in: Some(vec!["EU".into(), "US".into(), "EU".into()]),
+            ..ValueFilter::default()
+        };
+        assert_eq!(named(&daily, &filter(vec![two], at(), false)), Some(2));
+        let month = TimeFilter {
+            granularity: Some(Granularity::Month),
+            ..at().unwrap()
+        };
+        assert_eq!(named(&daily, &filter(region(), Some(month.clone()), false)), Some(31));
+        let hourly = artifact(&["region"], Some(Granularity::Hour));
+        assert_eq!(named(&hourly, &filter(region(), Some(month), false)), None);
+    }
+
+    #[test]
+    fn the_end_of_time_ends() {
+        let minutes = artifact(&[], Some(Granularity::Minute));
+        let open = TimeFilter {
+            from: Some(Timestamp::MAX),
+            ..TimeFilter::default()
+        };
+        assert_eq!(named(&minutes, &filter(vec![], Some(open), false)), Some(1));
+    }
+
+    #[test]
+    fn unknown_keys_are_told() {
+        let plain = artifact(&["region"], None);
+        let error =
+            PartitionTest::compile(&plain, &filter(vec![ValueFilter::eq("tier", "x")], None, false)).unwrap_err();
+        assert_eq!(
+            (error.key.as_str(), error.known.as_slice()),
+            ("tier", &["region".to_owned()][..])
+        );
+        assert_eq!(
+            PartitionTest::compile(&plain, &filter(vec![], at(), false))
+                .unwrap_err()
+                .key,
+            "time"
+        );
+        assert!(PartitionTest::known(&plain, "region").is_ok());
+    }
 }

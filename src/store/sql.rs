@@ -17,8 +17,13 @@ pub(super) struct Binds {
 
 impl Binds {
     pub fn new(db: &impl ConnectionTrait) -> Self {
+        Self::of(db.get_database_backend())
+    }
+
+    /// For a database of a kind.
+    pub fn of(backend: DbBackend) -> Self {
         Self {
-            backend: db.get_database_backend(),
+            backend,
             values: Vec::new(),
         }
     }

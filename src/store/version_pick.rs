@@ -359,17 +359,22 @@ fn way<'a>(binds: &mut Binds, revision: &str, wanted: Wanted, test: &'a Inner, a
         return way;
     }
     match (test.windows.as_deref(), test.equality()) {
-        (Some([_]), _) if by_window => {
+        (Some([_]), _) if by_window && wanted.field == VersionOrderField::TimePartition => {
             way.from = format!("version{}", dialect::indexed_by(binds.backend, "version_window"));
         }
         (Some(ranges), _) if by_window => {
-            let list = binds.bind(dialect::pairs(ranges));
-            let ranges = dialect::each_range(binds.backend, &list);
-            let indexed = dialect::indexed_by(binds.backend, "version_window");
-            way.from = format!(
-                "{ranges} {then} version{indexed} ON version.artifact_id = {artifact} \
-                 AND version.window_start >= range.low AND version.window_start < range.high"
+            let ranges = match ranges {
+                [(low, high)] => dialect::one_range(&binds.bind(*low), &binds.bind(*high)),
+                _ => {
+                    let list = binds.bind(dialect::pairs(ranges));
+                    dialect::each_range(binds.backend, &list)
+                }
+            };
+            let condition = format!(
+                "version.artifact_id = {artifact} AND version.window_start >= range.low AND version.window_start < range.high"
             );
+            let found = dialect::join_found(binds.backend, "version", "version_window", &condition);
+            way.from = format!("{ranges} {found}");
             way.in_windows = true;
         }
         (None, Some((value, eq))) if wanted.field == VersionOrderField::CreatedAt => {
