@@ -11,7 +11,7 @@ use super::inputs::orders::{ArtifactOrder, ExecutionOrder, artifact_cursors, exe
 use super::inputs::queries::{AsOf, VersionQuery};
 use super::inputs::{ArtifactKey, ExecutionKey};
 use super::loaders::facts::Projects;
-use super::loaders::nodes::{ArtifactById, ArtifactByKey, ExecutionByKey, Explain, Select};
+use super::loaders::nodes::{ArtifactById, ArtifactByKey, ExecutionByKey, Explain, PartitionById, Select};
 use super::loaders::pages::{ArtifactCount, ArtifactPage, ExecutionCount, ExecutionPage};
 use super::node_id::NodeId;
 use super::resources::Resources;
@@ -82,6 +82,10 @@ impl Query {
         if let Some(artifact) = &selection.artifact {
             let known = Some(Arc::new(artifact.clone()));
             resources.keep(ArtifactById, view.scope, artifact.id, known).await;
+        }
+        if let Some(partition) = &selection.partition {
+            let known = Some(Arc::new(partition.clone()));
+            resources.keep(PartitionById, view.scope, partition.id, known).await;
         }
         let row = selection.version.clone().map(Arc::new);
         Ok(row.map(|row| Version { row, view }))

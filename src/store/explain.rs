@@ -52,6 +52,7 @@ pub async fn version_explain(
     let Selection {
         version: chosen,
         artifact,
+        ..
     } = version_select(db, scope, query).await?;
     let artifact = match artifact {
         Some(artifact) => Some(artifact),

@@ -60,6 +60,8 @@ pub(super) struct Inner {
     pub strict: bool,
     /// The partitions that are meant, where they can be named: by digest.
     pub named: Option<Vec<Digest>>,
+    /// The partition that is meant, where there is only one.
+    pub only: Option<PartitionKey>,
 }
 
 impl PartitionTest {
@@ -78,14 +80,19 @@ impl PartitionTest {
             (Some(_), None) => return Err(unknown("time")),
             (Some(time), Some(granularity)) => Some(time.starts(granularity)),
         };
+        let keys = if filter.is_empty() {
+            None
+        } else {
+            named(artifact, filter, ranges.as_deref())
+        };
+        let owner = artifact.key_of();
         Ok(Self(Arc::new(Inner {
             artifact: artifact.id,
             placement: artifact.placement,
-            named: if filter.is_empty() {
-                None
-            } else {
-                named(artifact, filter, ranges.as_deref())
-            },
+            named: keys
+                .as_ref()
+                .map(|keys| keys.iter().map(|key| key.digest(&owner)).collect()),
+            only: keys.and_then(|mut keys| if keys.len() == 1 { keys.pop() } else { None }),
             values: filter.values.clone(),
             windows: ranges.map(|ranges| ranges.iter().map(|(start, end)| (start.0, end.0)).collect()),
             strict: filter.strict,
@@ -145,12 +152,12 @@ impl Inner {
     }
 }
 
-/// The digests of all partitions that can match, when every key has values that are given one by one, time too.
+/// All partitions that can match, when every key has values that are given one by one, time too.
 fn named(
     artifact: &ArtifactRow,
     filter: &PartitionFilter,
     ranges: Option<&[(Timestamp, Timestamp)]>,
-) -> Option<Vec<Digest>> {
+) -> Option<Vec<PartitionKey>> {
     let mut keys: Vec<BTreeMap<String, String>> = vec![BTreeMap::new()];
     for key in &artifact.keys {
         let tests: Vec<&ValueFilter> = filter.values.iter().filter(|value| value.key == *key).collect();
@@ -170,7 +177,6 @@ fn named(
     if keys.len() * windows.len() > NAMED {
         return None;
     }
-    let artifact = artifact.key_of();
     let named = keys.into_iter().flat_map(|values| {
         windows.iter().map(move |window| PartitionKey {
             values: values.clone(),
@@ -178,12 +184,7 @@ fn named(
         })
     });
     // The partition without values and window is none: its versions have no partition.
-    Some(
-        named
-            .filter(|key| !key.is_empty())
-            .map(|key| key.digest(&artifact))
-            .collect(),
-    )
+    Some(named.filter(|key| !key.is_empty()).collect())
 }
 
 fn with(values: &BTreeMap<String, String>, key: &str, value: &str) -> BTreeMap<String, String> {

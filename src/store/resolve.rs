@@ -3,7 +3,7 @@
 use sea_orm::ConnectionTrait;
 
 use super::artifact::{ArtifactRow, artifact_find};
-use super::partition::partition_find_many;
+use super::partition::{PartitionRow, partition_find_many};
 use super::partition_filter::{PartitionTest, UnknownKey};
 use super::sql::{Binds, first};
 use super::version::{VersionRow, VersionState, read_version, version_columns};
@@ -39,6 +39,8 @@ pub struct Selection {
     pub version: Option<VersionRow>,
     /// The artifact, where it was read on the way.
     pub artifact: Option<ArtifactRow>,
+    /// The version's partition, where the query names it.
+    pub partition: Option<PartitionRow>,
 }
 
 /// Chooses a version. An exact one and the one at an alias are answered in whatever state they are; only the most recent
@@ -53,7 +55,7 @@ pub async fn version_select(
     let Some(filter) = asked(query) else {
         return Ok(Selection {
             version: without_partition(db, scope, query).await?,
-            artifact: None,
+            ..Selection::default()
         });
     };
     let Some(artifact) = artifact_find(db, scope, &query.artifact).await? else {
@@ -61,7 +63,7 @@ pub async fn version_select(
     };
     let test = PartitionTest::compile(&artifact, filter)?;
     let version = if query.version.is_none() && query.alias.is_none() {
-        most_recent(db, scope, &artifact, Some(test)).await?
+        most_recent(db, scope, &artifact, Some(test.clone())).await?
     } else {
         match without_partition(db, scope, query).await? {
             Some(version) if in_partition(db, scope, &version, &test).await? => Some(version),
@@ -69,8 +71,20 @@ pub async fn version_select(
         }
     };
     Ok(Selection {
+        partition: version.as_ref().and_then(|version| named_partition(version, &test)),
         version,
         artifact: Some(artifact),
+    })
+}
+
+/// The partition of a version that passed a test which names only one.
+fn named_partition(version: &VersionRow, test: &PartitionTest) -> Option<PartitionRow> {
+    let key = test.0.only.clone()?;
+    Some(PartitionRow {
+        id: version.partition_id?,
+        artifact_id: version.artifact_id,
+        values: key.values,
+        window: key.window,
     })
 }
 
