@@ -129,8 +129,6 @@ pub struct Limits {
     pub page_maximum: usize,
     /// Ids in one `nodes(ids:)`.
     pub node_ids_maximum: usize,
-    /// Root ids in one `lineage(roots:)`.
-    pub lineage_roots_maximum: usize,
     /// Records in one `ingest`.
     pub ingest_records_maximum: usize,
 }
@@ -148,7 +146,6 @@ impl Default for Limits {
             page_default: 50,
             page_maximum: 1_000,
             node_ids_maximum: 1_000,
-            lineage_roots_maximum: 1_000,
             ingest_records_maximum: 10_000,
         }
     }
@@ -187,7 +184,7 @@ pub enum LogFormat {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("cannot read the configuration file {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -293,7 +290,6 @@ impl Limits {
             ("page_default", self.page_default),
             ("page_maximum", self.page_maximum),
             ("node_ids_maximum", self.node_ids_maximum),
-            ("lineage_roots_maximum", self.lineage_roots_maximum),
             ("ingest_records_maximum", self.ingest_records_maximum),
         ] {
             at_least_one(problems, &format!("limits.{name}"), value as u64);

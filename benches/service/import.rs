@@ -55,7 +55,9 @@ fn sqlite(runtime: &tokio::runtime::Runtime, from: &str, to: &Path) -> (usize, f
     target.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536").unwrap();
     let (mut rows, mut seconds) = (0, 0.0);
     for table in TABLES {
-        let mut select = source.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let mut select = source
+            .prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1"))
+            .unwrap();
         let columns = select.column_count();
         let marks = vec!["?"; columns].join(", ");
         let sql = format!("INSERT INTO \"{table}\" VALUES ({marks})");
@@ -103,7 +105,7 @@ async fn postgres(url: &str) -> (usize, f64) {
     let mut target = PgConnection::connect(&target_url).await.unwrap();
     let (mut rows, mut seconds) = (0, 0.0);
     for table in TABLES {
-        let all = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\"")))
+        let all = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\" ORDER BY 1")))
             .fetch_all(&mut source)
             .await
             .unwrap();

@@ -1,7 +1,7 @@
 //! The history of Heirloom's schema: one list of steps for SQLite and PostgreSQL.
 //!
 //! Each step is plain SQL in the subset that both databases share; the few words that differ are filled in by
-//! [`Words`]. A released step never changes: what must change gets a new step.
+//! `Words`. A released step never changes: what must change gets a new step.
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{DbErr, MigrationTrait, SchemaManager};

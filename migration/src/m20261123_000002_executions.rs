@@ -10,6 +10,7 @@ use crate::run;
 pub struct Migration;
 
 const UP: &[&str] = &[
+    // A parent may be named after its child, so that one statement writes the child and a later one the parent.
     "CREATE TABLE execution (
         id {id} NOT NULL PRIMARY KEY,
         key_digest {bytes} NOT NULL,
@@ -25,7 +26,7 @@ const UP: &[&str] = &[
         node_id {text},
         attempt INTEGER,
         principal {text},
-        parent_id BIGINT CONSTRAINT execution_parent REFERENCES execution (id),
+        parent_id BIGINT CONSTRAINT execution_parent REFERENCES execution (id) DEFERRABLE INITIALLY DEFERRED,
         started_at BIGINT NOT NULL,
         ended_at BIGINT,
         error TEXT,

@@ -44,7 +44,7 @@ pub struct PartitionFilter {
 }
 
 /// A filter on the value of one key; of its tests every one that is given must hold. A partition without the key never matches.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ValueFilter {
     /// The key.
@@ -90,6 +90,17 @@ impl PartitionFilter {
         self.values.is_empty() && self.time.is_none() && !self.strict
     }
 
+    /// The same filter in the one spelling that all its spellings have: lists ascending, nothing twice.
+    fn in_order(mut self) -> Self {
+        for value in &mut self.values {
+            value.is_in.as_mut().map(sort);
+            value.not_in.as_mut().map(sort);
+        }
+        sort(&mut self.values);
+        self.time.as_mut().and_then(|time| time.is_in.as_mut()).map(sort);
+        self
+    }
+
     /// Checks all that can be checked without the artifact.
     pub fn validate(&self) -> Result<(), Invalid> {
         for value in &self.values {
@@ -99,6 +110,11 @@ impl PartitionFilter {
             .as_ref()
             .map_or(Ok(()), |time| time.validate().map_err(|e| e.within("time")))
     }
+}
+
+fn sort<T: Ord>(list: &mut Vec<T>) {
+    list.sort_unstable();
+    list.dedup();
 }
 
 impl ValueFilter {
@@ -259,7 +275,7 @@ impl VersionQuery {
             Self::Key(key) => key.clone(),
         };
         query.version = query.version.filter(|v| v != LATEST);
-        query.partition = query.partition.filter(|p| !p.is_empty());
+        query.partition = query.partition.filter(|p| !p.is_empty()).map(PartitionFilter::in_order);
         query.validate()?;
         Ok(query)
     }
@@ -289,7 +305,8 @@ impl VersionKeyQuery {
 
 #[cfg(test)]
 mod tests {
-    use super::{DateTimeRange, PartitionFilter, TimeFilter, ValueFilter};
+    use super::{DateTimeRange, PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery, VersionQuery};
+    use crate::domain::key::ArtifactKey;
     use crate::domain::time::{Granularity, Timestamp};
 
     fn t(text: &str) -> Timestamp {
@@ -330,6 +347,37 @@ mod tests {
             ..TimeFilter::default()
         };
         assert_eq!(filter.starts(Granularity::Day), [(t("2026-11-15"), t("2026-11-17"))]);
+    }
+
+    #[test]
+    fn all_spellings_of_a_query_are_one() {
+        let query = |values: &[(&str, &str)]| {
+            let values = values
+                .iter()
+                .map(|(key, value)| ValueFilter::eq(*key, *value))
+                .collect();
+            let partition = Some(PartitionFilter {
+                values,
+                ..PartitionFilter::default()
+            });
+            let artifact = ArtifactKey {
+                project: "p".into(),
+                domain: "d".into(),
+                name: "n".into(),
+            };
+            VersionQuery::Key(VersionKeyQuery {
+                artifact,
+                version: None,
+                alias: None,
+                partition,
+            })
+            .normalize()
+            .unwrap()
+        };
+        assert_eq!(
+            query(&[("a", "1"), ("b", "2")]),
+            query(&[("b", "2"), ("a", "1"), ("b", "2")])
+        );
     }
 
     #[test]

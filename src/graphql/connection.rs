@@ -1,6 +1,7 @@
 //! Lists by the Relay specification: the arguments of a page, cursors, edges and connections. The only place for each.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
@@ -13,7 +14,7 @@ use super::loaders::pages::Rows;
 use super::resources::Resources;
 use super::view::View;
 use crate::config::Limits;
-use crate::store::page::{End, Key, KeyKind, Page};
+use crate::store::page::{End, Key, KeyKind, KeyPart, Page};
 
 /// What a page costs before its size is known: the default of `limits.page_default`.
 const PAGE_ESTIMATE: usize = 50;
@@ -58,21 +59,24 @@ pub struct Opened {
     /// In which view: where there are cursors, that of the page that they came from.
     pub view: View,
     order: Order,
+    /// The lists that the cursors are of, each with its argument.
+    lists: Vec<(&'static str, u32)>,
 }
 
 impl PageArgs {
     /// Checks the arguments for a list that is seen in a view.
     pub async fn open(self, resources: &Resources, view: View, order: Order) -> Result<Opened, ApiError> {
-        let (page, revision) = self.check(order, resources.limits())?;
+        let (page, revision, lists) = self.check(order, resources.limits())?;
         Ok(Opened {
             page,
             view: view.of_cursor(resources, revision).await?,
             order,
+            lists,
         })
     }
 
-    /// The page, and the revision of the answer that its cursors came from.
-    fn check(self, order: Order, limits: &Limits) -> Result<(Page, Option<i64>), ApiError> {
+    /// The page, the revision of the answer that its cursors came from, and the lists that they are of.
+    fn check(self, order: Order, limits: &Limits) -> Result<Checked, ApiError> {
         let (end, limit) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 let message = "first and last stand together, which asks for two pages at once: give one of them.";
@@ -90,22 +94,29 @@ impl PageArgs {
             .before
             .map(|cursor| read_cursor("before", &cursor, order))
             .transpose()?;
-        if let (Some((one, _)), Some((other, _))) = (&after, &before)
-            && one != other
+        if let (Some(one), Some(other)) = (&after, &before)
+            && one.revision != other.revision
         {
             let message = "after and before are cursors of answers at different revisions: take both from one answer.";
             return Err(ApiError::bad_cursor("before", message));
         }
-        let revision = after.as_ref().or(before.as_ref()).map(|(revision, _)| *revision);
+        let revision = after.as_ref().or(before.as_ref()).map(|cursor| cursor.revision);
+        let lists = [("after", &after), ("before", &before)]
+            .into_iter()
+            .filter_map(|(argument, cursor)| Some((argument, cursor.as_ref()?.list)))
+            .collect();
         let page = Page {
             end,
             limit,
-            after: after.map(|(_, key)| key),
-            before: before.map(|(_, key)| key),
+            after: after.map(|cursor| cursor.key),
+            before: before.map(|cursor| cursor.key),
         };
-        Ok((page, revision))
+        Ok((page, revision, lists))
     }
 }
+
+/// A page, the revision of its cursors, and the lists that they are of.
+type Checked = (Page, Option<i64>, Vec<(&'static str, u32)>);
 
 /// The size of something that `argument` asks for.
 pub fn size(argument: &str, asked: i32, limits: &Limits) -> Result<u32, ApiError> {
@@ -124,13 +135,33 @@ pub fn size(argument: &str, asked: i32, limits: &Limits) -> Result<u32, ApiError
     Ok(asked)
 }
 
-/// Writes a cursor: where in which order a row stands, and in which state of the store.
-fn write_cursor(tag: &str, revision: i64, key: &Key) -> String {
-    let json = serde_json::json!([tag, revision, key]);
+/// What a cursor says: where in which order of which list a row stands, and in which state of the store.
+struct Cursor {
+    revision: i64,
+    key: Key,
+    list: u32,
+}
+
+/// Which list it is: of what, with which filter. The same in every process of the same build.
+fn identify(list: impl Hash) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    list.hash(&mut hasher);
+    // Half of the bits are enough to tell a mistake.
+    (hasher.finish() >> 32) as u32
+}
+
+fn write_cursor(tag: &str, cursor: &Cursor) -> String {
+    let json = serde_json::json!([tag, cursor.revision, cursor.key, cursor.list]);
     BASE64URL_NOPAD.encode(json.to_string().as_bytes())
 }
 
-fn read_cursor(argument: &str, cursor: &str, order: Order) -> Result<(i64, Key), ApiError> {
+fn other_list(argument: &str) -> ApiError {
+    let message =
+        format!("The cursor in {argument} is of another list or another order: use one of this list, in this order.");
+    ApiError::bad_cursor(argument, message)
+}
+
+fn read_cursor(argument: &str, cursor: &str, order: Order) -> Result<Cursor, ApiError> {
     let malformed = || {
         ApiError::bad_cursor(
             argument,
@@ -138,7 +169,7 @@ fn read_cursor(argument: &str, cursor: &str, order: Order) -> Result<(i64, Key),
         )
     };
     let json = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| malformed())?;
-    let (tag, revision, key): (String, i64, Key) = serde_json::from_slice(&json).map_err(|_| malformed())?;
+    let (tag, revision, key, list): (String, i64, Key, u32) = serde_json::from_slice(&json).map_err(|_| malformed())?;
     let page = Page {
         end: End::First,
         limit: 0,
@@ -146,15 +177,17 @@ fn read_cursor(argument: &str, cursor: &str, order: Order) -> Result<(i64, Key),
         before: None,
     };
     if tag != order.tag {
-        let message = format!(
-            "The cursor in {argument} is of another list or another order: use one of this list, in this order."
-        );
-        return Err(ApiError::bad_cursor(argument, message));
+        return Err(other_list(argument));
     }
-    if revision < 0 || !page.fits(order.shape) {
+    // No stored text has U+0000, and PostgreSQL refuses to compare with it.
+    let is_forged = key
+        .0
+        .iter()
+        .any(|part| matches!(part, KeyPart::Text(text) if text.contains('\0')));
+    if revision < 0 || is_forged || !page.fits(order.shape) {
         return Err(malformed());
     }
-    Ok((revision, key))
+    Ok(Cursor { revision, key, list })
 }
 
 /// Where a client is in a list.
@@ -173,6 +206,7 @@ pub struct PageInfo {
 /// How the cursors of one page are made.
 pub struct Cursors<R> {
     tag: &'static str,
+    list: u32,
     revision: i64,
     key: Box<dyn Fn(&R) -> Key + Send + Sync>,
 }
@@ -196,7 +230,18 @@ impl<R> Clone for Item<R> {
 impl<R> Item<R> {
     /// Its cursor.
     pub fn cursor(&self) -> String {
-        write_cursor(self.cursors.tag, self.cursors.revision, &(self.cursors.key)(&self.row))
+        let Cursors {
+            tag,
+            list,
+            revision,
+            key,
+        } = &*self.cursors;
+        let cursor = Cursor {
+            revision: *revision,
+            key: key(&self.row),
+            list: *list,
+        };
+        write_cursor(tag, &cursor)
     }
 }
 
@@ -344,7 +389,7 @@ impl<R> Read<R> {
 /// Reads what a query wants of a list: the page, its length, or both at once.
 pub async fn read<P, C, R>(
     ctx: &Context<'_>,
-    Opened { view, order, .. }: Opened,
+    Opened { view, order, lists, .. }: Opened,
     (pages, counts): (P, C),
     of: P::Of,
     key: impl Fn(&R) -> Key + Send + Sync + 'static,
@@ -355,6 +400,11 @@ where
 {
     let resources = Resources::of(ctx)?;
     let wanted = Wanted::of(ctx);
+    // What is counted is the list, whatever page of it is read.
+    let list = identify((&counts, &of));
+    if let Some((argument, _)) = lists.iter().find(|(_, theirs)| *theirs != list) {
+        return Err(other_list(argument));
+    }
     let of_total = of.clone();
     let page = async {
         Ok::<_, ApiError>(if wanted.page {
@@ -373,6 +423,7 @@ where
     let (rows, total) = try_join(page, total).await?;
     let cursors = Arc::new(Cursors {
         tag: order.tag,
+        list,
         revision: view.scope.revision,
         key: Box::new(key),
     });
@@ -392,8 +443,13 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Order, PageArgs, page_cost, write_cursor};
+    use super::{Cursor, Limits, Order, PageArgs, page_cost};
     use crate::store::page::{End, Key, KeyKind, KeyPart};
+
+    fn write_cursor(tag: &str, revision: i64, key: &Key) -> String {
+        let key = key.clone();
+        super::write_cursor(tag, &Cursor { revision, key, list: 7 })
+    }
 
     const ORDER: Order = Order {
         tag: "things:created",
@@ -412,7 +468,7 @@ mod tests {
     #[test]
     fn a_cursor_makes_the_round_trip() {
         let after = Some(write_cursor(ORDER.tag, 42, &key()));
-        let (page, revision) = PageArgs {
+        let (page, revision, lists) = PageArgs {
             last: Some(0),
             after,
             ..PageArgs::default()
@@ -423,11 +479,12 @@ mod tests {
             (page.end, page.limit, page.after, revision),
             (End::Last, 0, Some(key()), Some(42))
         );
+        assert_eq!(lists, [("after", 7)]);
     }
 
     #[test]
     fn without_arguments_it_is_the_first_page() {
-        let (page, revision) = PageArgs::default().check(ORDER, &Limits::default()).unwrap();
+        let (page, revision, _) = PageArgs::default().check(ORDER, &Limits::default()).unwrap();
         assert_eq!(
             (page.end, page.limit as usize, revision),
             (End::First, Limits::default().page_default, None)

@@ -146,13 +146,13 @@ async fn choose(
     })
 }
 
-/// Adds the edges of inputs; whether there are new ones.
+/// Adds the edges of inputs, and keeps what queries chose; whether something of it is new.
 fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], chosen: &[Option<VersionId>]) -> bool {
     let mut new = false;
     for (input, chosen) in inputs.iter().zip(chosen) {
         let version_id = match (&input.version, chosen) {
             (InputVersion::Query(_, digest), Some(version)) => {
-                ledger.add_resolved(id, *digest, *version);
+                new |= ledger.add_resolved(id, *digest, *version);
                 *version
             }
             (InputVersion::Exact(artifact, version), _) => version_or_placeholder(ledger, artifact, version).id,

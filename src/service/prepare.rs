@@ -248,7 +248,10 @@ fn direct_version(mut version: CreateVersion, mode: Mode) -> Result<PreparedVers
 
 /// Thirty-two digits that are the same whenever the same content is given by the same giver.
 fn content_name(version: &CreateVersion, giver: &[&str]) -> String {
-    let content = serde_json::to_string(version).unwrap_or_default();
+    let mut version = version.clone();
+    version.partition.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    version.metadata = version.metadata.filter(|object| !object.is_empty());
+    let content = serde_json::to_string(&version).unwrap_or_default();
     let mut parts = vec![content.as_str()];
     parts.extend(giver);
     Digest::of(b"content", &parts).to_hex()

@@ -2,6 +2,9 @@
 //! the next one together, each record with its own verdict. An idle server adds no delay; a busy one pays one sync of the
 //! disk for many writes.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{apply, load};
@@ -87,7 +90,7 @@ impl Writer {
         })?;
         answered
             .await
-            .unwrap_or_else(|_| Err(WriteError::Unavailable("the server is stopping".to_owned())))
+            .unwrap_or_else(|_| Err(WriteError::Unavailable("the write ended without an answer".to_owned())))
     }
 }
 
@@ -101,7 +104,11 @@ async fn run(store: Store, mut waiting: mpsc::Receiver<Job>, options: WriterOpti
             records += job.records.len();
             jobs.push(job);
         }
-        write_together(&store, jobs, &options.clock).await;
+        // A bug in a rule must not end all writing: the jobs of this round hear that they have no answer, and the next go on.
+        let round = AssertUnwindSafe(write_together(&store, jobs, &options.clock));
+        if round.catch_unwind().await.is_err() {
+            tracing::error!("a write panicked; nothing of it was recorded");
+        }
     }
 }
 

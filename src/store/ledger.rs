@@ -10,12 +10,15 @@ use entity::{
     ArtifactId, ExecutionId, NEVER, PartitionId, VersionId, alias, artifact, artifact_key, edge, execution, partition,
     partition_value, resolved_input, revision, revision_counter, version, version_value,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement};
 
 use super::table::Table;
 use super::{Scope, StoreError, bulk};
 use crate::domain::key::Digest;
 use crate::domain::time::Timestamp;
+
+/// Aliases looked up in one statement.
+const ALIASES_TOGETHER: usize = 64;
 
 /// One transaction's view.
 #[derive(Debug)]
@@ -35,7 +38,11 @@ pub struct Ledger {
     pub aliases: Table<(ArtifactId, String), alias::Model>,
     keys: Additions<artifact_key::Model, (ArtifactId, String)>,
     edges: Additions<edge::Model, (ExecutionId, i16, String, VersionId)>,
+    /// The executions whose edges and resolved inputs have been read.
+    edges_read: BTreeSet<Digest>,
     resolved: HashMap<(ExecutionId, Digest), VersionId>,
+    /// What the record under way added to `resolved`.
+    chosen: Vec<(ExecutionId, Digest)>,
     new_resolved: Additions<resolved_input::Model, (ExecutionId, Vec<u8>)>,
     version_values: Additions<version_value::Model, (VersionId, String)>,
     partition_values: Additions<partition_value::Model, (PartitionId, String)>,
@@ -93,8 +100,10 @@ pub struct Needs {
     pub artifacts: BTreeSet<Digest>,
     /// Digests of versions.
     pub versions: BTreeSet<Digest>,
-    /// Digests of executions.
+    /// Digests of executions that are recorded: their edges are read too.
     pub executions: BTreeSet<Digest>,
+    /// Digests of executions that are only named as parents.
+    pub parents: BTreeSet<Digest>,
     /// Aliases: the artifact's digest and the name.
     pub aliases: BTreeSet<(Digest, String)>,
 }
@@ -121,7 +130,9 @@ impl Ledger {
             aliases: Table::new(),
             keys: Additions::new(),
             edges: Additions::new(),
+            edges_read: BTreeSet::new(),
             resolved: HashMap::new(),
+            chosen: Vec::new(),
             new_resolved: Additions::new(),
             version_values: Additions::new(),
             partition_values: Additions::new(),
@@ -190,6 +201,7 @@ impl Ledger {
         self.aliases.begin();
         self.keys.begin();
         self.edges.begin();
+        self.chosen.clear();
         self.new_resolved.begin();
         self.version_values.begin();
         self.partition_values.begin();
@@ -206,6 +218,9 @@ impl Ledger {
         self.aliases.undo();
         self.keys.undo();
         self.edges.undo();
+        for key in self.chosen.drain(..) {
+            self.resolved.remove(&key);
+        }
         self.new_resolved.undo();
         self.version_values.undo();
         self.partition_values.undo();
@@ -244,18 +259,20 @@ impl Ledger {
         self.resolved.get(&(execution_id, digest)).copied()
     }
 
-    /// Keeps the version that a query was resolved to.
-    pub fn add_resolved(&mut self, execution_id: ExecutionId, digest: Digest, version_id: VersionId) {
+    /// Keeps the version that a query was resolved to; whether that is news.
+    pub fn add_resolved(&mut self, execution_id: ExecutionId, digest: Digest, version_id: VersionId) -> bool {
         let row = resolved_input::Model {
             execution_id,
             digest: digest.to_vec(),
             version_id,
             revision: self.revision(),
         };
-        if self.new_resolved.add((execution_id, digest.to_vec()), row) {
-            // Left in place by `undo`: the answer in this transaction would be the same.
+        let fresh = self.new_resolved.add((execution_id, digest.to_vec()), row);
+        if fresh {
             self.resolved.insert((execution_id, digest), version_id);
+            self.chosen.push((execution_id, digest));
         }
+        fresh
     }
 
     /// Makes a produced version findable by one of its partition values.
@@ -312,14 +329,20 @@ impl Ledger {
     }
 
     async fn load_executions(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        let unknown = unread(&self.executions, needs.executions.iter().copied());
+        let named = needs.executions.union(&needs.parents).copied();
+        let unknown = unread(&self.executions, named);
         let rows =
             bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
-        let ids: Vec<ExecutionId> = rows.iter().map(|e| e.id).collect();
         for row in rows {
             self.executions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.executions, unknown);
+        let mut ids = Vec::new();
+        for digest in &needs.executions {
+            if self.edges_read.insert(*digest) {
+                ids.extend(self.executions.get(digest).map(|row| row.id));
+            }
+        }
         for e in bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
             self.edges.known.insert((e.execution_id, e.role, e.name, e.version_id));
         }
@@ -344,15 +367,17 @@ impl Ledger {
                 asked.push(key);
             }
         }
-        let ids: Vec<ArtifactId> = asked.iter().map(|(id, _)| *id).collect();
-        let open = alias::Entity::find().filter(alias::Column::EndedRevision.eq(NEVER));
-        for chunk in ids.chunks(1_000) {
-            for row in open
-                .clone()
-                .filter(alias::Column::ArtifactId.is_in(chunk.iter().copied()))
-                .all(&self.tx)
-                .await?
-            {
+        for chunk in asked.chunks(ALIASES_TOGETHER) {
+            let named = chunk.iter().fold(Condition::any(), |any, (artifact, name)| {
+                let this = Condition::all()
+                    .add(alias::Column::ArtifactId.eq(*artifact))
+                    .add(alias::Column::Name.eq(name));
+                any.add(this)
+            });
+            let open = alias::Entity::find()
+                .filter(named)
+                .filter(alias::Column::EndedRevision.eq(NEVER));
+            for row in open.all(&self.tx).await? {
                 self.aliases.read((row.artifact_id, row.name.clone()), Some(row));
             }
         }
@@ -406,6 +431,7 @@ impl Ledger {
             || self.executions.is_dirty()
             || self.aliases.is_dirty()
             || !self.edges.new.is_empty()
+            || !self.new_resolved.new.is_empty()
             || !self.ended_aliases.new.is_empty()
     }
 

@@ -29,6 +29,28 @@ async fn furnished(db: TestDb) -> TestApp {
 }
 
 on_both_databases! {
+    async fn a_cursor_of_the_same_kind_of_list_of_something_else(db: TestDb) {
+        let app = TestApp::new(db).await;
+        for name in ["orders", "clicks"] {
+            app.create(&version(name, "v1")).await;
+            app.create(&version(name, "v2")).await;
+        }
+        let page = |arguments: &str| format!("versions(first: 1 {arguments}) {{ nodes {{ version }} pageInfo {{ endCursor }} }}");
+        let first = app.artifact("orders", &page("")).await;
+        let cursor = first["versions"]["pageInfo"]["endCursor"].as_str().unwrap().to_owned();
+        let second = app.artifact("orders", &page(&format!("after: {cursor:?}"))).await;
+        assert_eq!(second["versions"]["nodes"], json!([{"version": "v1"}]));
+        let after = |name: &str, filter: &str| {
+            let key = artifact(name);
+            let query = format!("query($key: ArtifactKey!) {{ artifact(key: $key) {{ {} }} }}", page(&format!("after: {cursor:?} {filter}")));
+            (query, json!({"key": key}))
+        };
+        for (name, filter) in [("clicks", ""), ("orders", "where: {states: [AVAILABLE]}")] {
+            let (query, variables) = after(name, filter);
+            app.query(&query, variables).await.refused("BAD_CURSOR").says(&["another list"]);
+        }
+    }
+
     async fn a_cursor_of_another_list_or_order_is_refused(db: TestDb) {
         let app = furnished(db).await;
         let newest = cursor(&app, "versions").await;

@@ -165,7 +165,7 @@ fn awkward_records() -> Vec<Value> {
         json!({ "version": { "artifact": artifact("z"), "version": "1", "createdAt": "2026-01-01T00:00:00Z" } }),
         json!({ "version": { "artifact": artifact("z"), "version": "2", "createdAt": "2026-01-01T00:00:00Z",
                 "timePartition": "2026-01-01T13:14:15.5+02:00", "partition": [{ "key": "r", "value": "EU" }],
-                "metadata": { "pi": 3.141592653589793, "tenth": 0.1, "big": 9007199254740993_u64, "none": null } } }),
+                "metadata": { "fine": 2.618033988749895, "tenth": 0.1, "big": 9007199254740993_u64, "none": null } } }),
         json!({ "execution": { "key": run("child"), "state": "SUCCEEDED", "endedAt": "2026-01-02T00:01:00Z", "metadata": { "a": [1, {}] },
                 "outputs": [{ "name": "o", "version": { "artifact": artifact("a"), "version": "deleted", "location": "s3://gone", "card": "# Gone",
                     "type": "model", "metadata": { "x": 1 }, "createdAt": "2026-01-02T00:01:00Z" } }] } }),

@@ -55,7 +55,7 @@ on_both_databases! {
     async fn one_hundred_and_sixty_writers_in_two_processes_all_succeed(db: TestDb) {
         let (one, other) = (TestApp::new(db.clone()).await, TestApp::new(db.clone()).await);
         let write = async |n: usize| {
-            let app = if n % 2 == 0 { &one } else { &other };
+            let app = if n.is_multiple_of(2) { &one } else { &other };
             let name = n.to_string();
             app.record(&execution(&name).state("RUNNING").consumes("in", "shared", "s1").produces("out", &version("orders", &name))).await;
             app.create(&version("orders", &name)).await
@@ -91,7 +91,7 @@ on_both_databases! {
             tokio::time::sleep(Duration::from_millis(300)).await;
             blocking.rollback().await.unwrap();
         });
-        assert_eq!(replies.iter().map(|reply| reply.code()).collect::<Vec<_>>(), ["CONFLICT", "", "BAD_USER_INPUT"], "each has its own verdict");
+        assert_eq!(replies.iter().map(Reply::code).collect::<Vec<_>>(), ["CONFLICT", "", "BAD_USER_INPUT"], "each has its own verdict");
     }
 
     async fn a_revision_is_visible_whole_or_not_at_all(db: TestDb) {

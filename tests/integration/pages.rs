@@ -28,7 +28,7 @@ fn lists() -> Vec<List> {
         lists.push(List {
             around,
             field: field.to_owned(),
-        })
+        });
     };
     for direction in ["ASC", "DESC"] {
         for field in ["NAME", "CREATED_AT", "UPDATED_AT"] {

@@ -1,5 +1,6 @@
 //! Pages of lists, and how long the lists are.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use entity::{ExecutionId, VersionId};
@@ -179,12 +180,19 @@ impl Batch for PartitionCount {
 }
 
 /// The partitions of an artifact that pass a filter.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Within {
     /// The artifact.
     pub artifact: Arc<ArtifactRow>,
     /// The filter.
     pub filter: Option<PartitionTest>,
+}
+
+/// By the artifact's id: its row may be another in the view of a later page, and is the same list.
+impl Hash for Within {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.artifact.id, &self.filter).hash(state);
+    }
 }
 
 /// As the store takes them.

@@ -72,12 +72,12 @@ on_both_databases! {
 
     async fn rule_24_an_answer_that_takes_too_long_is_deadline_exceeded(db: TestDb) {
         let mut config = Config::default();
-        config.server.request_timeout_ms = 400;
+        config.server.request_timeout_ms = 2_000;
         let app = TestApp::with(db, config).await;
         app.create(&version("orders", "v1")).await;
         let blocking = app.store.begin_write().await.unwrap();
         let reply = app.try_create(&version("orders", "v2")).await;
-        reply.refused("DEADLINE_EXCEEDED").says(&["400 ms"]);
+        reply.refused("DEADLINE_EXCEEDED").says(&["2000 ms"]);
         assert_eq!(reply.errors[0]["extensions"]["retryable"], true);
         assert_eq!(app.revision().await, 1, "reading goes on beside a write");
         blocking.rollback().await.unwrap();

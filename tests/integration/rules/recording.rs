@@ -230,6 +230,43 @@ on_both_databases! {
         assert_eq!(other["inputs"]["nodes"], json!([{"version": "v3"}]), "another execution chooses anew");
     }
 
+    async fn rule_16_a_choice_is_kept_also_where_its_edge_is_there(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.create(&version("orders", "v1")).await;
+        app.record(&execution("reader").consumes("in", "orders", "v1")).await;
+        let asks = execution("reader").takes("in", latest("orders"));
+        app.record(&asks).await;
+        app.create(&version("orders", "v2")).await;
+        app.record(&asks).await;
+        let inputs = app.execution("reader", "inputs { nodes { version } }").await;
+        assert_eq!(inputs["inputs"]["nodes"], json!([{"version": "v1"}]));
+    }
+
+    async fn rule_16_a_refused_record_chooses_nothing(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.create(&version("orders", "v1")).await;
+        app.create(&version("taken", "t1").with("location", "s3://1")).await;
+        app.record(&execution("reader").state("RUNNING")).await;
+        let asks = execution("reader").takes("in", latest("orders"));
+        let conflicting = asks.clone().produces("out", &version("taken", "t1").with("location", "s3://2"));
+        let ingested = app.try_ingest(&[conflicting.record(), version("orders", "v2").record(), asks.record()]).await;
+        assert_eq!(texts(&ingested.ok()["ingest"]["results"], "status"), ["REJECTED", "APPLIED", "APPLIED"]);
+        let inputs = app.execution("reader", "inputs { nodes { version } }").await;
+        assert_eq!(inputs["inputs"]["nodes"], json!([{"version": "v2"}]), "as in transactions of their own");
+    }
+
+    async fn rule_16_all_spellings_of_a_query_are_one(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let both = [("region", "EU"), ("model", "a")];
+        app.create(&version("orders", "v1").at(&both)).await;
+        app.record(&execution("reader").takes("in", latest_in("orders", values(&both)))).await;
+        app.create(&version("orders", "v2").at(&both)).await;
+        let turned = [both[1], both[0]];
+        app.record(&execution("reader").takes("in", latest_in("orders", values(&turned)))).await;
+        let inputs = app.execution("reader", "inputs { nodes { version } }").await;
+        assert_eq!(inputs["inputs"]["nodes"], json!([{"version": "v1"}]));
+    }
+
     async fn rule_16_a_query_that_finds_none_is_not_found_and_nothing_is_dropped_in_silence(db: TestDb) {
         let app = TestApp::new(db).await;
         app.create(&version("orders", "v1").at(&[("region", "EU")])).await;

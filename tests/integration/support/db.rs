@@ -76,11 +76,6 @@ impl TestDb {
         }
     }
 
-    /// The file of an SQLite database.
-    pub fn file(&self) -> Option<PathBuf> {
-        self.directory.as_ref().map(|d| d.path().join("heirloom.sqlite"))
-    }
-
     /// The name of a PostgreSQL database on its server.
     pub fn postgres_name(&self) -> Option<String> {
         let name = || self.url.split('?').next()?.rsplit('/').next().map(str::to_owned);

@@ -29,25 +29,11 @@ pub fn run(arguments: &[&str]) -> Output {
     heirloom(arguments).output().unwrap()
 }
 
-/// Runs the program to its end with a text on its standard input.
-pub fn run_with_input(arguments: &[&str], input: &str) -> Output {
-    use std::io::Write;
-    let mut child = heirloom(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
 /// A server that listens; killed when it is dropped.
 pub struct Server {
     child: Child,
     /// Such as `http://127.0.0.1:8080`.
     pub url: String,
-    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -80,12 +66,7 @@ impl Server {
             let _ = child.kill();
             panic!("the server does not listen: {}", log.lock().unwrap())
         });
-        Self { child, url, log }
-    }
-
-    /// What it has logged so far.
-    pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        Self { child, url }
     }
 
     /// Runs an operation.
