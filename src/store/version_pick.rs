@@ -375,6 +375,10 @@ fn way<'a>(binds: &mut Binds, revision: &str, wanted: Wanted, test: &'a Inner, a
             );
             let found = dialect::join_found(binds.backend, "version", "version_window", &condition);
             way.from = format!("{ranges} {found}");
+            if wanted.field == VersionOrderField::CreatedAt {
+                // No index has the sums in order, so none is walked for the order's sake.
+                way.keys = vec!["version.created_at + 0".to_owned(), "version.ordinal + 0".to_owned()];
+            }
             way.in_windows = true;
         }
         (None, Some((value, eq))) if wanted.field == VersionOrderField::CreatedAt => {
