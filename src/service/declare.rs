@@ -126,8 +126,7 @@ async fn settle(
     }
     let granularity = given.granularity.map(Granularity::as_str);
     ledger.retire_partitions(artifact.id, &given.keys, granularity).await?;
-    ledger.versions.forget();
-    ledger.partitions.forget();
+    ledger.forget_placements();
     Ok(())
 }
 

@@ -165,7 +165,9 @@ async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>
         for record in &job.records {
             of_job.push(match record {
                 Ok(record) => {
-                    load(&mut ledger, &[record]).await?;
+                    if ledger.has_forgotten() {
+                        load(&mut ledger, &[record]).await?;
+                    }
                     apply(&mut ledger, record, job.mode).await?
                 }
                 Err(rejection) => Verdict::Rejected(rejection.clone()),

@@ -47,6 +47,8 @@ pub struct Ledger {
     version_values: Additions<version_value::Model, (VersionId, String)>,
     partition_values: Additions<partition_value::Model, (PartitionId, String)>,
     ended_aliases: Additions<alias::Model, i64>,
+    /// Whether rows that were read have been given up since.
+    forgotten: bool,
     /// Whether something was written before the last flush.
     written: bool,
 }
@@ -137,6 +139,7 @@ impl Ledger {
             version_values: Additions::new(),
             partition_values: Additions::new(),
             ended_aliases: Additions::new(),
+            forgotten: false,
             written: false,
         })
     }
@@ -225,6 +228,18 @@ impl Ledger {
         self.version_values.undo();
         self.partition_values.undo();
         self.ended_aliases.undo();
+    }
+
+    /// Gives up the versions and partitions that were read: statements of this transaction have changed them.
+    pub fn forget_placements(&mut self) {
+        self.versions.forget();
+        self.partitions.forget();
+        self.forgotten = true;
+    }
+
+    /// Whether what was read for all records at the beginning may be missing by now.
+    pub fn has_forgotten(&self) -> bool {
+        self.forgotten
     }
 
     /// Notes that an artifact's version brought a key; whether that is news.
