@@ -19,6 +19,7 @@ use crate::{
         health::{self, Readiness},
         layers,
     },
+    lineage::Lineage,
     service::Writer,
     store::{SchemaState, Store},
 };
@@ -32,14 +33,18 @@ pub struct AppState {
     pub engine: Arc<Engine>,
     /// Whether the database answers.
     pub readiness: Readiness,
+    /// The graph in memory.
+    pub lineage: Lineage,
 }
 
 impl AppState {
     /// The state of a server over a store, whose writes go through a queue.
     pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
         let (reader, writer) = (store.clone(), writer.clone());
+        let lineage = Lineage::new(store.clone());
+        let graph = lineage.clone();
         let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
-            let resources = Resources::new(&reader, writer.clone(), &context);
+            let resources = Resources::new(&reader, writer.clone(), graph.clone(), &context);
             request.data(resources).data(context)
         });
         let store = store.clone();
@@ -50,6 +55,7 @@ impl AppState {
                 let store = store.clone();
                 Box::pin(async move { readiness(&store).await })
             }),
+            lineage,
         }
     }
 }

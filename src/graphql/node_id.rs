@@ -48,6 +48,14 @@ impl NodeId {
         }
     }
 
+    /// Appends it to a text.
+    pub fn push_to(self, text: &mut Vec<u8>) {
+        let mut digits = [0; LONGEST];
+        text.extend_from_slice(self.kind().as_bytes());
+        text.push(b'_');
+        text.extend_from_slice(write_number(self.number(), &mut digits).as_bytes());
+    }
+
     /// Reads the id given in `argument`.
     ///
     /// # Errors
@@ -203,6 +211,9 @@ mod tests {
     fn every_id_makes_the_round_trip() {
         for id in NUMBERS.into_iter().flat_map(every_kind) {
             assert_eq!(id.to_string().parse(), Ok(id));
+            let mut pushed = Vec::new();
+            id.push_to(&mut pushed);
+            assert_eq!(pushed, id.to_string().into_bytes());
         }
     }
 

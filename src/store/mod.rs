@@ -15,6 +15,7 @@ pub mod execution_list;
 pub mod explain;
 pub mod export;
 pub mod ledger;
+pub mod lineage;
 pub mod page;
 pub mod partition;
 pub mod partition_filter;

@@ -7,12 +7,19 @@ use std::{
 };
 
 /// What each floor may import of ours.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("cli", &["cli"]), // in the binary, which sees the library as `heirloom`
-    ("server", &["config", "graphql", "http", "service", "store", "domain"]),
+    (
+        "server",
+        &["config", "graphql", "http", "lineage", "service", "store", "domain"],
+    ),
     ("demo", &["sample", "service", "store", "domain"]),
     ("http", &["http", "graphql", "config"]),
-    ("graphql", &["graphql", "service", "store", "domain", "config"]),
+    (
+        "graphql",
+        &["graphql", "lineage", "service", "store", "domain", "config"],
+    ),
+    ("lineage", &["lineage", "store", "domain"]),
     ("service", &["service", "store", "domain"]),
     ("sample", &["sample", "domain"]),
     ("store", &["store", "domain"]),
@@ -29,7 +36,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("sea_orm", &["store/"]),
     ("sqlx", &[]),
     ("migration", &["store/"]),
-    ("entity", &["store/", "service/", "graphql/", "cli/"]),
+    ("entity", &["store/", "service/", "lineage/", "graphql/", "cli/"]),
     ("clap", &["cli/", "main.rs"]),
 ];
 
