@@ -4,6 +4,7 @@ use super::edges::Edge;
 use super::graph::Snapshot;
 use super::node::{Kind, Node};
 use super::walk::{Stop, Walked};
+use crate::domain::time::Window;
 
 /// How an answer is drawn or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +59,7 @@ pub fn label(graph: Snapshot<'_>, node: Node) -> String {
                 .values(node)
                 .into_iter()
                 .map(|(key, value)| format!("{key}={value}"));
-            let window = graph.window(node).map(|window| window.label());
+            let window = graph.window(node).map(Window::label);
             format!("{name} [{}]", values.chain(window).collect::<Vec<_>>().join(", "))
         }
     }

@@ -206,7 +206,7 @@ impl Rows for RootRows {
 
     fn write(&self, json: &mut Vec<u8>, graph: Snapshot<'_>, fields: &NodeFields, items: Range<usize>) {
         separated(json, &self.0.walked.question().roots[items], |json, &root| {
-            fields.write(json, graph, root)
+            fields.write(json, graph, root);
         });
     }
 
