@@ -33,15 +33,12 @@ pub struct AppState {
     pub engine: Arc<Engine>,
     /// Whether the database answers.
     pub readiness: Readiness,
-    /// The graph in memory.
-    pub lineage: Lineage,
 }
 
 impl AppState {
-    /// The state of a server over a store, whose writes go through a queue.
-    pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
+    /// The state of a server over a store, whose writes go through a queue, and whose graph is in memory.
+    pub fn new(config: Config, store: &Store, writer: &Writer, lineage: &Lineage) -> Self {
         let (reader, writer) = (store.clone(), writer.clone());
-        let lineage = Lineage::new(store.clone());
         let graph = lineage.clone();
         let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
             let resources = Resources::new(&reader, writer.clone(), graph.clone(), &context);
@@ -55,7 +52,6 @@ impl AppState {
                 let store = store.clone();
                 Box::pin(async move { readiness(&store).await })
             }),
-            lineage,
         }
     }
 }

@@ -89,9 +89,9 @@ pub async fn answer(
         "listening on http://{address}/ with the database {}",
         shown(&config.database.url)
     );
-    let state = AppState::new(config, &store, &writer);
-    read_graph(state.lineage.clone());
-    let router = server::router(state);
+    let lineage = Lineage::new(store.clone());
+    let router = server::router(AppState::new(config, &store, &writer, &lineage));
+    read_graph(lineage);
     drop(writer);
     match server::serve(listener, router, grace, shutdown).await? {
         Ended::Gracefully => tracing::info!("stopped"),

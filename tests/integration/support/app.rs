@@ -8,6 +8,7 @@ use axum::{
 use heirloom::{
     config::Config,
     domain::time::Timestamp,
+    lineage::Lineage,
     server::{AppState, router},
     service::{Clock, Writer, WriterOptions},
     store::Store,
@@ -65,7 +66,7 @@ impl TestApp {
             ..WriterOptions::default()
         };
         let writer = Writer::start(store.clone(), options);
-        let state = AppState::new(config, &store, &writer);
+        let state = AppState::new(config, &store, &writer, &Lineage::new(store.clone()));
         Self {
             db,
             store,
