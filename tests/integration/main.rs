@@ -15,6 +15,7 @@ mod http;
 mod merging;
 mod migrations;
 mod pages;
+mod prepared;
 mod rules;
 mod schema;
 mod store;
