@@ -21,3 +21,4 @@ mod schema;
 mod store;
 mod support;
 mod toy;
+mod walks;

@@ -34,6 +34,7 @@ pub struct TestApp {
     pub store: Store,
     pub writer: Writer,
     pub router: Router,
+    pub lineage: Lineage,
     clock: Clock,
 }
 
@@ -67,12 +68,14 @@ impl TestApp {
             ..WriterOptions::default()
         };
         let writer = Writer::start(store.clone(), options);
-        let state = AppState::new(config, &store, &writer, &Lineage::new(store.clone()));
+        let lineage = Lineage::new(store.clone());
+        let state = AppState::new(config, &store, &writer, &lineage);
         Self {
             db,
             store,
             writer,
             router: router(state),
+            lineage,
             clock,
         }
     }
