@@ -119,7 +119,7 @@ impl Lineage {
                 return Ok(());
             }
             if position.revision == 0 || behind > FAR_BEHIND.max(position.revision / 4) {
-                let graph = follow::load(&db, through).await?;
+                let graph = follow::load(&db.for_much(), through).await?;
                 *self.0.graph.write().unwrap_or_else(PoisonError::into_inner) = graph;
             } else if let Some(step) = Step::read(&db, position).await? {
                 let mut graph = self.0.graph.write().unwrap_or_else(PoisonError::into_inner);
