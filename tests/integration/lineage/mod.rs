@@ -2,6 +2,7 @@
 
 mod ask;
 mod bad_input;
+mod following;
 mod nested;
 mod pages;
 mod properties;

@@ -1,17 +1,15 @@
-//! Lineage as a field of nodes, in the view in which the node is seen; and the same answers from every server of a store.
+//! Lineage as a field of nodes, in the view in which the node is seen, and the fields of nodes in lineage.
 
 use serde_json::{Value, json};
 
-use super::ask::{FIELDS, answer, artifact_id, execution_id, part, read, version_id};
-use super::reference::{self, AsOf, Direction, Filter, Level, PartitionFilter, Question, ValueTest, difference};
-use super::world::{World, instant};
+use super::ask::{FIELDS, answer, artifact_id, part, read, version_id};
 use crate::{
     on_both_databases,
     support::{TestApp, TestDb, declaration, execution, fixtures::exact, version},
 };
 
 /// Thirty days of orders by region, each made from the clicks of its day by a run, and read by a report.
-async fn furnished(db: TestDb) -> TestApp {
+pub async fn furnished(db: TestDb) -> TestApp {
     let app = TestApp::new(db).await;
     app.declare(declaration("orders", &["region"], Some("DAY"))).await.ok();
     let mut records = vec![];
@@ -168,144 +166,4 @@ on_both_databases! {
         let then = json!(then);
         assert_eq!(inner, [("clicks", &then, &json!(3)), ("orders", &then, &json!(2)), ("report", &then, &json!(1))]);
     }
-
-    async fn a_restarted_server_answers_the_same(db: TestDb) {
-        let app = furnished(db.clone()).await;
-        app.delete(&version_id(&app, "orders", "o2").await).await.ok();
-        app.declare(declaration("report", &["day"], None)).await.ok();
-        let roots = [artifact_id(&app, "clicks").await, execution_id(&app, "load5").await];
-        let questions: Vec<Value> = ["FULL", "VERSION", "EXECUTION", "PARTITION", "ARTIFACT"]
-            .iter()
-            .flat_map(|level| [2, 3, 4].map(|revision| json!({"direction": "DOWNSTREAM", "level": level, "asOf": {"revision": revision}})))
-            .collect();
-        let mut before = vec![];
-        for question in &questions {
-            before.push(answer(&app, &roots, question.clone()).await);
-        }
-        app.store.close().await.unwrap();
-        let app = TestApp::new(db).await;
-        for (question, before) in questions.iter().zip(before) {
-            assert_eq!(answer(&app, &roots, question.clone()).await, before, "{question}");
-        }
-    }
-
-    async fn a_server_that_did_not_write_answers_what_was_written(db: TestDb) {
-        let writer = TestApp::new(db.clone()).await;
-        let reader = TestApp::new(db).await;
-        let plan = rounds();
-        let mut world = World::new(plan.clone(), "followed".to_owned());
-        for step in &plan.steps {
-            let recorded = world.record(&writer, step).await;
-            world.learn(step, recorded);
-            world.look(&reader).await;
-            for question in questions(&world) {
-                let found = answer(&reader, &question.ids(&world), question.options(&world)).await;
-                let expected = reference::answer(&world, &question);
-                assert!(found == expected, "{}\n{question:?}", difference(&found, &expected));
-            }
-        }
-    }
-
-    async fn two_servers_that_both_write_answer_the_same(db: TestDb) {
-        let servers = [TestApp::new(db.clone()).await, TestApp::new(db).await];
-        let plan = rounds();
-        let mut world = World::new(plan.clone(), "both".to_owned());
-        for (turn, step) in plan.steps.iter().flat_map(|step| step.chunks(2)).enumerate() {
-            let writer = &servers[turn % 2];
-            // One clock for both: the other's stands still while this one writes.
-            writer.set_clock(&instant(2_000_000 + i64::try_from(turn).unwrap()));
-            let recorded = world.record(writer, step).await;
-            world.learn(step, recorded);
-            for server in &servers {
-                world.look(server).await;
-                for question in questions(&world).into_iter().skip(turn % 3).step_by(3) {
-                    let found = answer(server, &question.ids(&world), question.options(&world)).await;
-                    let expected = reference::answer(&world, &question);
-                    assert!(found == expected, "{turn}: {}\n{question:?}", difference(&found, &expected));
-                }
-            }
-        }
-    }
-}
-
-/// What changes in a store: states of executions, placeholders that become available, deletions, late declarations that
-/// place versions anew.
-fn rounds() -> super::world::Plan {
-    use super::world::Fact::{Declared, Deleted, Ended, Gave, HasParent, Produced, Runs, Took};
-    let took = |execution, version| Took {
-        execution,
-        name: "a",
-        version,
-    };
-    let gave = |execution, version| Gave {
-        execution,
-        name: "b",
-        version,
-    };
-    super::world::fixed(vec![
-        vec![took(0, 0), Runs(0)],
-        vec![gave(0, 1), took(1, 1)],
-        vec![Produced(0), Ended(0)],
-        vec![gave(1, 2), took(2, 2), took(2, 0), gave(2, 0)],
-        vec![Declared(0)],
-        vec![Deleted(1), Runs(1)],
-        vec![gave(3, 3), took(3, 3), HasParent(3)],
-        vec![Declared(1), took(4, 5)],
-        vec![gave(4, 4), Ended(1), Produced(5)],
-        vec![Deleted(0), took(5, 4), gave(5, 1)],
-        vec![Ended(2), Ended(3), gave(2, 2)],
-    ])
-}
-
-/// Some questions about everything there is, at every level.
-fn questions(world: &World) -> Vec<Question> {
-    let first = *world.moments.first_key_value().unwrap().0;
-    let mut questions = vec![];
-    for (n, root) in world.at(world.newest()).nodes().into_iter().enumerate() {
-        let level = [
-            Level::Full,
-            Level::Version,
-            Level::Execution,
-            Level::Partition,
-            Level::Artifact,
-        ][n % 5];
-        let plain = Question {
-            roots: vec![root.clone()],
-            direction: Direction::Both,
-            level,
-            depth: None,
-            limit: None,
-            fan_out: None,
-            filter: None,
-            as_of: None,
-        };
-        let over = Filter {
-            states: Some(vec!["SUCCEEDED", "FAILED", "ABORTED"]),
-            prune: true,
-            ..Filter::default()
-        };
-        let europe = PartitionFilter {
-            values: vec![("region", ValueTest::Eq("EU"))],
-            ..PartitionFilter::default()
-        };
-        let europe = Filter {
-            partition: Some(europe),
-            ..Filter::default()
-        };
-        let mut more = |filter, level| {
-            questions.push(Question {
-                filter,
-                level,
-                ..plain.clone()
-            });
-        };
-        more(None, level);
-        more(Some(over), Level::Full);
-        more(Some(europe), Level::Partition);
-        if world.at(first).nodes().contains(&root) {
-            let as_of = Some(AsOf::Revision(first));
-            questions.push(Question { as_of, ..plain });
-        }
-    }
-    questions
 }

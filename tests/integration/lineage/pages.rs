@@ -1,14 +1,11 @@
 //! Pages put together are the unlimited answer of the revision at which the first was drawn, whatever is written meanwhile.
 
-use std::cell::Cell;
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 
 use super::{
     ask::{FIELDS, ask, read},
-    properties::{Inquiry, inquiries, runner},
+    properties::{Inquiry, for_all, inquiries},
     reference::{self, Answer, Question, difference},
     world::{Fact, Plan, World, plans},
 };
@@ -115,12 +112,7 @@ async fn compare(
 on_both_databases! {
     async fn pages_put_together_are_the_whole_whatever_is_written_meanwhile(db: TestDb) {
         let app = TestApp::new(db).await;
-        let (handle, fresh) = (Handle::current(), Cell::new(0));
         let strategy = (plans(70), inquiries(), prop::collection::vec(1..6_usize, 1..5), 1..5_usize);
-        let outcome = tokio::task::block_in_place(|| runner(120).run(&strategy, |(plan, inquiry, sizes, steps)| {
-            fresh.set(fresh.get() + 1);
-            handle.block_on(compare(&app, plan, format!("w{}", fresh.get()), &inquiry, &sizes, steps))
-        }));
-        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        for_all(120, &strategy, async |(plan, inquiry, sizes, steps), domain| compare(&app, plan, domain, &inquiry, &sizes, steps).await);
     }
 }

@@ -1,15 +1,15 @@
 //! Whatever the graph and whatever is asked of it: the service answers what the reference does.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::{
     ask::{FIELDS, ask, ask_paths, paths, read},
     reference::{
-        self, AsOf, Direction, Filter, Level, PartitionFilter, Question, Span, TimeTest, ValueTest, difference,
+        self, Answer, AsOf, Direction, Filter, Level, PartitionFilter, Question, Span, TimeTest, ValueTest, difference,
     },
     world::{Node, PROJECTS, Seconds, Size, World, plans},
 };
@@ -18,18 +18,28 @@ use crate::{
     support::{TestApp, TestDb},
 };
 
-/// So many worlds, or as many as `PROPTEST_CASES` says, for who wants to look longer.
-pub fn runner(cases: u32) -> TestRunner {
-    let cases = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(cases);
-    TestRunner::new(ProptestConfig {
-        cases,
+/// Holds a test against so many values of a strategy, or as many as `PROPTEST_CASES` says, for who wants to look longer. Each
+/// has a domain of its own in one store.
+pub fn for_all<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    test: impl AsyncFn(S::Value, String) -> Result<(), TestCaseError>,
+) {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: asked.and_then(|cases| cases.parse().ok()).unwrap_or(cases),
         max_shrink_iters: 400,
         failure_persistence: None,
         ..ProptestConfig::default()
-    })
+    });
+    let (handle, fresh) = (Handle::current(), Cell::new(0));
+    tokio::task::block_in_place(|| {
+        let outcome = runner.run(strategy, |value| {
+            fresh.set(fresh.get() + 1);
+            handle.block_on(test(value, format!("w{}", fresh.get())))
+        });
+        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    });
 }
 
 /// A question before it is known what there is: places in lists that are not made yet.
@@ -234,99 +244,97 @@ fn choose(nodes: &[Node], kind: usize, place: usize) -> Node {
     from[place % from.len()].clone()
 }
 
-/// The service's answer is the reference's.
-async fn compare(app: &TestApp, world: &World, question: &Question) -> Result<(), TestCaseError> {
-    let options = question.options(world);
-    let reply = ask(app, &question.ids(world), options.clone(), FIELDS).await;
+/// A question that was answered, to be asked again.
+struct Asked {
+    roots: Vec<String>,
+    options: Value,
+    answer: Answer,
+}
+
+/// The service's answer is the reference's; none where both refuse the question.
+async fn compare(app: &TestApp, world: &World, question: &Question) -> Result<Option<Asked>, TestCaseError> {
+    let (roots, mut options) = (question.ids(world), question.options(world));
+    let reply = ask(app, &roots, options.clone(), FIELDS).await;
     let story = || format!("{options}\n{question:?}\n{:?}", world.known);
     let errors = question.errors(world);
-    if errors.is_empty() {
-        prop_assert!(reply.errors.is_empty(), "{}\n{}", reply.body, story());
-        let (found, expected) = (read(&reply.data["lineage"]), reference::answer(world, question));
-        prop_assert!(found == expected, "{}\n{}", difference(&found, &expected), story());
-    } else {
-        prop_assert!(
-            errors.contains(&reply.code()),
-            "{} for {errors:?}\n{}",
-            reply.body,
-            story()
-        );
+    if !errors.is_empty() {
+        let is_right = errors.contains(&reply.code());
+        prop_assert!(is_right, "{} for {errors:?}\n{}", reply.body, story());
+        return Ok(None);
     }
-    Ok(())
+    prop_assert!(reply.errors.is_empty(), "{}\n{}", reply.body, story());
+    let (found, expected) = (read(&reply.data["lineage"]), reference::answer(world, question));
+    prop_assert!(found == expected, "{}\n{}", difference(&found, &expected), story());
+    options["asOf"] = json!({"revision": found.revision});
+    Ok(Some(Asked {
+        roots,
+        options,
+        answer: found,
+    }))
 }
 
 on_both_databases! {
     async fn every_option_with_every_other_answers_as_the_reference_does(db: TestDb) {
+        let app = TestApp::new(db.clone()).await;
+        let asked = RefCell::new(vec![]);
+        for_all(100, &(plans(60), prop::collection::vec(inquiries(), 8)), async |(plan, inquiries), domain| {
+            let world = World::recorded(&app, plan, domain).await;
+            for inquiry in &inquiries {
+                let answered = compare(&app, &world, &inquiry.about(&world)).await?;
+                asked.borrow_mut().extend(answered);
+            }
+            Ok(())
+        });
+        // That server has followed every write; one that begins now has read all at once.
         let app = TestApp::new(db).await;
-        let (handle, fresh) = (Handle::current(), Cell::new(0));
-        let strategy = (plans(60), prop::collection::vec(inquiries(), 8));
-        let outcome = tokio::task::block_in_place(|| runner(100).run(&strategy, |(plan, inquiries)| {
-            fresh.set(fresh.get() + 1);
-            handle.block_on(async {
-                let world = World::recorded(&app, plan, format!("w{}", fresh.get())).await;
-                for inquiry in &inquiries {
-                    compare(&app, &world, &inquiry.about(&world)).await?;
-                }
-                Ok(())
-            })
-        }));
-        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        for Asked { roots, options, answer } in asked.take().iter().step_by(4) {
+            let again = read(&ask(&app, roots, options.clone(), FIELDS).await.ok()["lineage"]);
+            assert!(again == *answer, "{}\n{options}", difference(&again, answer));
+        }
     }
 
     async fn paths_are_all_simple_paths_shortest_first(db: TestDb) {
         let app = TestApp::new(db).await;
-        let (handle, fresh) = (Handle::current(), Cell::new(0));
         let ends = ((0..4_usize, 0..16_usize), (0..4_usize, 0..16_usize), 1..101_i64, sometimes(0..5_usize));
-        let strategy = (plans(30), prop::collection::vec(ends, 8));
-        let outcome = tokio::task::block_in_place(|| runner(60).run(&strategy, |(plan, asked)| {
-            fresh.set(fresh.get() + 1);
-            handle.block_on(async {
-                let world = World::recorded(&app, plan, format!("w{}", fresh.get())).await;
-                let revisions: Vec<i64> = world.moments.keys().copied().collect();
-                for (from, to, first, step) in asked {
-                    let as_of = step.map(|step| revisions[step % revisions.len()]);
-                    let revision = as_of.unwrap_or(world.newest());
-                    let nodes = world.at(revision).nodes();
-                    let (from, to) = (choose(&nodes, from.0, from.1), choose(&nodes, to.0, to.1));
-                    let mut expected = reference::paths(&world, &from, &to, revision);
-                    expected.truncate(usize::try_from(first).unwrap());
-                    let found = paths(&app, world.id(&from), world.id(&to), first, as_of).await;
-                    let story = || format!("{first} from {from:?} to {to:?} as of {as_of:?}: {:?}", world.known);
-                    prop_assert!(found == expected, "found {found:?}\nexpected {expected:?}\n{}", story());
-                    // Without a number, the shortest alone.
-                    let reply = ask_paths(&app, world.id(&from), world.id(&to), None, as_of).await;
-                    prop_assert_eq!(reply.ok()["lineagePaths"].as_array().unwrap().len(), expected.len().min(1));
-                }
-                Ok(())
-            })
-        }));
-        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        for_all(60, &(plans(30), prop::collection::vec(ends, 8)), async |(plan, asked), domain| {
+            let world = World::recorded(&app, plan, domain).await;
+            let revisions: Vec<i64> = world.moments.keys().copied().collect();
+            for (from, to, first, step) in asked {
+                let as_of = step.map(|step| revisions[step % revisions.len()]);
+                let revision = as_of.unwrap_or(world.newest());
+                let nodes = world.at(revision).nodes();
+                let (from, to) = (choose(&nodes, from.0, from.1), choose(&nodes, to.0, to.1));
+                let mut expected = reference::paths(&world, &from, &to, revision);
+                expected.truncate(usize::try_from(first).unwrap());
+                let found = paths(&app, world.id(&from), world.id(&to), first, as_of).await;
+                let story = || format!("{first} from {from:?} to {to:?} as of {as_of:?}: {:?}", world.known);
+                prop_assert!(found == expected, "found {found:?}\nexpected {expected:?}\n{}", story());
+                // Without a number, the shortest alone.
+                let reply = ask_paths(&app, world.id(&from), world.id(&to), None, as_of).await;
+                prop_assert_eq!(reply.ok()["lineagePaths"].as_array().unwrap().len(), expected.len().min(1));
+            }
+            Ok(())
+        });
     }
 
     async fn inside_a_past_state_the_answer_is_that_of_as_of(db: TestDb) {
         let app = TestApp::new(db).await;
-        let (handle, fresh) = (Handle::current(), Cell::new(0));
-        let strategy = (plans(40), prop::collection::vec(inquiries(), 4));
-        let outcome = tokio::task::block_in_place(|| runner(30).run(&strategy, |(plan, inquiries)| {
-            fresh.set(fresh.get() + 1);
-            handle.block_on(async {
-                let world = World::recorded(&app, plan, format!("w{}", fresh.get())).await;
-                for inquiry in &inquiries {
-                    let question = inquiry.about(&world);
-                    if !question.errors(&world).is_empty() {
-                        continue;
-                    }
-                    let mut options = question.options(&world);
-                    options["asOf"] = json!(null);
-                    let query = format!("query($asOf: AsOf!, $roots: [ID!]!, $options: LineageOptions) {{ at(asOf: $asOf) {{ lineage(roots: $roots, options: $options) {{ {FIELDS} }} }} }}");
-                    let as_of = json!({"revision": question.revision(&world)});
-                    let data = app.data(&query, json!({"asOf": as_of, "roots": question.ids(&world), "options": options})).await;
-                    let (found, expected) = (read(&data["at"]["lineage"]), reference::answer(&world, &question));
-                    prop_assert!(found == expected, "{}\n{question:?}\n{:?}", difference(&found, &expected), world.known);
+        for_all(30, &(plans(40), prop::collection::vec(inquiries(), 4)), async |(plan, inquiries), domain| {
+            let world = World::recorded(&app, plan, domain).await;
+            for inquiry in &inquiries {
+                let question = inquiry.about(&world);
+                if !question.errors(&world).is_empty() {
+                    continue;
                 }
-                Ok(())
-            })
-        }));
-        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+                let mut options = question.options(&world);
+                options["asOf"] = json!(null);
+                let query = format!("query($asOf: AsOf!, $roots: [ID!]!, $options: LineageOptions) {{ at(asOf: $asOf) {{ lineage(roots: $roots, options: $options) {{ {FIELDS} }} }} }}");
+                let as_of = json!({"revision": question.revision(&world)});
+                let data = app.data(&query, json!({"asOf": as_of, "roots": question.ids(&world), "options": options})).await;
+                let (found, expected) = (read(&data["at"]["lineage"]), reference::answer(&world, &question));
+                prop_assert!(found == expected, "{}\n{question:?}\n{:?}", difference(&found, &expected), world.known);
+            }
+            Ok(())
+        });
     }
 }

@@ -177,8 +177,7 @@ impl PartitionFilter {
             })
         };
         let is_named = |key: &&str| self.values.iter().any(|(named, _)| named == key);
-        let nothing_else =
-            partition.values.keys().all(|key| is_named(key)) && (partition.window.is_none() || self.time.is_some());
+        let nothing_else = partition.values.keys().all(is_named) && (partition.window.is_none() || self.time.is_some());
         self.values.iter().all(value_passes)
             && self
                 .time
