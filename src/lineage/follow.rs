@@ -147,7 +147,10 @@ impl Step {
         if !executions.is_empty() {
             step.executions
                 .extend(execution_facts(db, Rows::Named(&executions)).await?);
-            let further = edge_facts(db, EdgesOf::Executions(&executions), from.revision, through).await?;
+            // Those of executions that are new themselves are read already.
+            let known = from.last[Kind::Execution as usize];
+            let older: Vec<i64> = executions.iter().copied().filter(|id| *id <= known).collect();
+            let further = edge_facts(db, EdgesOf::Executions(&older), from.revision, through).await?;
             step.edges.extend(further);
         }
         Ok(Some(step))

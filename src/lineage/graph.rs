@@ -226,8 +226,10 @@ impl Graph {
             self.versions_of_artifact.push(version.artifact, at);
         }
         let before = known.map_or([0, 0], |known| [known.partition, known.prior_partition]);
-        for partition in [version.partition, version.prior_partition] {
-            if partition != 0 && !before.contains(&partition) {
+        // A declaration may leave a version where it was.
+        let moved = version.prior_partition != version.partition;
+        for (partition, is_another) in [(version.partition, true), (version.prior_partition, moved)] {
+            if partition != 0 && is_another && !before.contains(&partition) {
                 self.versions_of_partition.push(partition, at);
             }
         }

@@ -135,7 +135,8 @@ impl Walk {
                     }
                 }
             }
-            if at_depth || self.reached.is_empty() {
+            // One side may have come to what the other has shown already, with more behind it.
+            if at_depth || sides.iter().all(|side| side.next.is_empty()) {
                 return true;
             }
             for side in &mut *sides {

@@ -12,6 +12,7 @@ mod corpus;
 mod engine;
 mod floors;
 mod http;
+mod lineage;
 mod merging;
 mod migrations;
 mod pages;
