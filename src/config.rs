@@ -131,6 +131,14 @@ pub struct Limits {
     pub node_ids_maximum: usize,
     /// Records in one `ingest`.
     pub ingest_records_maximum: usize,
+    /// Roots of one `lineage`.
+    pub lineage_roots_maximum: usize,
+    /// The largest `limit` of a `lineage`: nodes on one page.
+    pub lineage_nodes_maximum: usize,
+    /// The largest `first` of `lineagePaths`.
+    pub lineage_paths_maximum: usize,
+    /// How long one walk may take, in milliseconds; then the answer says DEADLINE in `stoppedBy`, and can be resumed.
+    pub lineage_deadline_ms: usize,
 }
 
 impl Default for Limits {
@@ -147,6 +155,10 @@ impl Default for Limits {
             page_maximum: 1_000,
             node_ids_maximum: 1_000,
             ingest_records_maximum: 10_000,
+            lineage_roots_maximum: 1_000,
+            lineage_nodes_maximum: 1_000_000,
+            lineage_paths_maximum: 100,
+            lineage_deadline_ms: 10_000,
         }
     }
 }
@@ -291,6 +303,10 @@ impl Limits {
             ("page_maximum", self.page_maximum),
             ("node_ids_maximum", self.node_ids_maximum),
             ("ingest_records_maximum", self.ingest_records_maximum),
+            ("lineage_roots_maximum", self.lineage_roots_maximum),
+            ("lineage_nodes_maximum", self.lineage_nodes_maximum),
+            ("lineage_paths_maximum", self.lineage_paths_maximum),
+            ("lineage_deadline_ms", self.lineage_deadline_ms),
         ] {
             at_least_one(problems, &format!("limits.{name}"), value as u64);
         }

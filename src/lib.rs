@@ -14,6 +14,7 @@ pub mod demo;
 pub mod domain;
 pub mod graphql;
 pub mod http;
+pub mod lineage;
 pub mod sample;
 pub mod server;
 pub mod service;

@@ -19,6 +19,7 @@ use crate::{
         health::{self, Readiness},
         layers,
     },
+    lineage::Lineage,
     service::Writer,
     store::{SchemaState, Store},
 };
@@ -35,11 +36,12 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The state of a server over a store, whose writes go through a queue.
-    pub fn new(config: Config, store: &Store, writer: &Writer) -> Self {
+    /// The state of a server over a store, whose writes go through a queue, and whose graph is in memory.
+    pub fn new(config: Config, store: &Store, writer: &Writer, lineage: &Lineage) -> Self {
         let (reader, writer) = (store.clone(), writer.clone());
+        let graph = lineage.clone();
         let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
-            let resources = Resources::new(&reader, writer.clone(), &context);
+            let resources = Resources::new(&reader, writer.clone(), graph.clone(), &context);
             request.data(resources).data(context)
         });
         let store = store.clone();

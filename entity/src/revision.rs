@@ -11,6 +11,10 @@ pub struct Model {
     pub id: i64,
     /// When this server recorded it; never before that of a smaller revision.
     pub recorded_at: i64,
+    /// Which rows of earlier revisions it changed, as JSON: `{"artifacts": […], "versions": […], "executions": […]}`, by id; none
+    /// when it only added rows. Executions that got further edges are among them. An index in memory follows the log by
+    /// these and by the ids that come after those that it knows.
+    pub changed: Option<String>,
 }
 
 /// None: rows refer to revisions by number.

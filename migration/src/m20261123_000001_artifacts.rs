@@ -15,7 +15,8 @@ pub struct Migration;
 const UP: &[&str] = &[
     "CREATE TABLE revision (
         id {id} NOT NULL PRIMARY KEY,
-        recorded_at BIGINT NOT NULL
+        recorded_at BIGINT NOT NULL,
+        changed TEXT
     )",
     // `asOf: {time}`: the newest revision recorded up to an instant.
     "CREATE INDEX revision_recorded_at ON revision (recorded_at, id)",

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use heirloom::config::Config;
+use heirloom::lineage::Lineage;
 use heirloom::server::{self, AppState, Ended, Shutdown};
 use heirloom::service::{Writer, WriterOptions};
 use heirloom::store::Store;
@@ -59,6 +60,21 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address}"))
 }
 
+/// Reads the graph into memory beside the first requests, so that the first walk need not wait for it.
+fn read_graph(lineage: Lineage) {
+    tokio::spawn(async move {
+        let begin = Instant::now();
+        match lineage.follow_newest().await {
+            Ok(revision) => tracing::info!(
+                "the graph as of revision {revision} is in memory after {:.1?}",
+                begin.elapsed()
+            ),
+            // The first walk tries again, and says what is wrong.
+            Err(error) => tracing::warn!(%error, "the graph could not be read into memory"),
+        }
+    });
+}
+
 /// Answers requests on a listener until the process is asked to stop, and then those under way.
 pub async fn answer(
     config: Config,
@@ -73,7 +89,9 @@ pub async fn answer(
         "listening on http://{address}/ with the database {}",
         shown(&config.database.url)
     );
-    let router = server::router(AppState::new(config, &store, &writer));
+    let lineage = Lineage::new(store.clone());
+    let router = server::router(AppState::new(config, &store, &writer, &lineage));
+    read_graph(lineage);
     drop(writer);
     match server::serve(listener, router, grace, shutdown).await? {
         Ended::Gracefully => tracing::info!("stopped"),

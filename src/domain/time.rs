@@ -68,6 +68,32 @@ impl Timestamp {
         }
     }
 
+    /// Appends it to a text, as it is displayed: for lists of thousands.
+    pub fn push_to(self, text: &mut Vec<u8>) {
+        let t = self.civil();
+        let year = u32::try_from(t.year()).unwrap_or_default();
+        push_digits(text, year, 4);
+        for (before, number) in [
+            (b'-', t.month()),
+            (b'-', t.day()),
+            (b'T', t.hour()),
+            (b':', t.minute()),
+            (b':', t.second()),
+        ] {
+            text.push(before);
+            push_digits(text, number, 2);
+        }
+        let micros = t.and_utc().timestamp_subsec_micros();
+        if micros > 0 {
+            text.push(b'.');
+            push_digits(text, micros, 6);
+            while text.last() == Some(&b'0') {
+                text.pop();
+            }
+        }
+        text.push(b'Z');
+    }
+
     fn civil(self) -> NaiveDateTime {
         DateTime::<Utc>::from_timestamp_micros(self.0.clamp(FIRST, LAST))
             .unwrap_or_default()
@@ -76,6 +102,13 @@ impl Timestamp {
 
     fn from_civil(civil: NaiveDateTime) -> Self {
         Self(civil.and_utc().timestamp_micros().clamp(FIRST, LAST))
+    }
+}
+
+fn push_digits(text: &mut Vec<u8>, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        text.push(b'0' + u8::try_from(digit).unwrap_or_default());
     }
 }
 
@@ -151,21 +184,9 @@ fn iso_offset(text: &str) -> Option<i64> {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.civil();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            t.year(),
-            t.month(),
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second()
-        )?;
-        match t.and_utc().timestamp_subsec_micros() {
-            0 => f.write_str("Z"),
-            micros => write!(f, ".{}Z", format!("{micros:06}").trim_end_matches('0')),
-        }
+        let mut text = Vec::with_capacity(27);
+        self.push_to(&mut text);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

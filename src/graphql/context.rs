@@ -75,6 +75,8 @@ pub struct RequestContext {
     pub limits: Arc<Limits>,
     /// The reads that its resolvers leave.
     pub reads: Dispatcher,
+    /// Whether long lists of plain fields are written from prepared rows. Always, but in the test that compares both ways.
+    pub prepares_rows: bool,
 }
 
 impl RequestContext {
@@ -85,6 +87,7 @@ impl RequestContext {
             statements: StatementCounter::default(),
             limits,
             reads: Dispatcher::default(),
+            prepares_rows: true,
         }
     }
 }

@@ -7,18 +7,24 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    Name, Positioned,
+    parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
+};
+
+type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
 /// A document that is parsed and within the limits.
 pub struct Document {
     /// What the parser made of it.
     pub parsed: ExecutableDocument,
     valid: AtomicBool,
+    repeats: OnceLock<bool>,
 }
 
 impl Document {
@@ -27,7 +33,22 @@ impl Document {
         Self {
             parsed,
             valid: AtomicBool::new(false),
+            repeats: OnceLock::new(),
         }
+    }
+
+    /// Whether it names a field with a selection twice under one key, one of them a list that is written from prepared rows or
+    /// something around such a list. The library resolves both and merges what they answer, which it cannot do with what is
+    /// written already. Only of a document that is valid: others may have fragments in a circle.
+    pub fn repeats_lists(&self, lists: &[&str]) -> bool {
+        *self.repeats.get_or_init(|| {
+            let fragments = &self.parsed.fragments;
+            let mut operations = self.parsed.operations.iter();
+            operations.any(|(_, operation)| {
+                let Repeats { repeated, .. } = Repeats::of(&[&operation.node.selection_set.node], fragments, lists);
+                repeated
+            })
+        })
     }
 
     /// Whether it has been found to fit the schema.
@@ -38,6 +59,61 @@ impl Document {
     /// Remembers that it fits the schema.
     pub fn set_valid(&self) {
         self.valid.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What there is below a field.
+struct Repeats {
+    /// Whether one of the lists is there.
+    has_list: bool,
+    /// Whether one is there twice, or below something that is there twice.
+    repeated: bool,
+}
+
+impl Repeats {
+    fn of(sets: &[&SelectionSet], fragments: &Fragments, lists: &[&str]) -> Self {
+        let mut fields = HashMap::new();
+        for set in sets {
+            collect(set, fragments, &mut fields);
+        }
+        let mut found = Self {
+            has_list: false,
+            repeated: false,
+        };
+        for (name, sets) in fields.values() {
+            let below = Self::of(sets, fragments, lists);
+            let has_list = below.has_list || lists.contains(name);
+            found.has_list |= has_list;
+            found.repeated |= below.repeated || has_list && sets.len() > 1;
+        }
+        found
+    }
+}
+
+/// The fields with selections of a set, by the key of their answer, whatever type they are selected of.
+fn collect<'a>(
+    set: &'a SelectionSet,
+    fragments: &'a Fragments,
+    fields: &mut HashMap<&'a str, (&'a str, Vec<&'a SelectionSet>)>,
+) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) if field.node.selection_set.node.items.is_empty() => {}
+            Selection::Field(field) => {
+                let field = &field.node;
+                let key = field.response_key().node.as_str();
+                let known = fields
+                    .entry(key)
+                    .or_insert_with(|| (field.name.node.as_str(), Vec::new()));
+                known.1.push(&field.selection_set.node);
+            }
+            Selection::InlineFragment(fragment) => collect(&fragment.node.selection_set.node, fragments, fields),
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
+                    collect(&fragment.node.selection_set.node, fragments, fields);
+                }
+            }
+        }
     }
 }
 

@@ -19,7 +19,10 @@ use async_graphql::{
     registry::Registry,
 };
 use futures_util::future::BoxFuture;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
 
 use super::{
     context::RequestContext,
@@ -31,6 +34,9 @@ use crate::config::{Config, Limits};
 
 /// The library's own guard, behind ours, which counts the same and answers with a code.
 const RECURSION_MAXIMUM: usize = 100;
+
+/// The fields whose lists are written from prepared rows.
+const PREPARED_LISTS: &[&str] = &["roots", "nodes", "edges"];
 
 /// What the library says when an operation costs more than the executor allows; it says no numbers.
 const TOO_COMPLEX: &str = "Query is too complex.";
@@ -144,12 +150,33 @@ impl Serialize for Answer {
             map.serialize_entry("errors", &self.errors)?;
         }
         if let Some(data) = &self.data {
-            map.serialize_entry("data", data)?;
+            map.serialize_entry("data", &Written(data))?;
         }
         if !self.extensions.is_empty() {
             map.serialize_entry("extensions", &self.extensions)?;
         }
         map.end()
+    }
+}
+
+/// A part of an answer. What is written already goes out as it is; the library would read it once more to see that it is JSON.
+struct Written<'a>(&'a Value);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(members) => {
+                if let Some(text) = scalars::written(members) {
+                    // What `serde_json` takes for JSON that is written already, as its own `RawValue` hands it over.
+                    let mut raw = serializer.serialize_struct(scalars::RAW_VALUE_TOKEN, 1)?;
+                    raw.serialize_field(scalars::RAW_VALUE_TOKEN, text)?;
+                    return raw.end();
+                }
+                serializer.collect_map(members.iter().map(|(key, value)| (key, Written(value))))
+            }
+            Value::List(items) => serializer.collect_seq(items.iter().map(Written)),
+            other => other.serialize(serializer),
+        }
     }
 }
 
@@ -222,6 +249,8 @@ impl Engine {
     /// Executes an operation.
     pub async fn execute(&self, prepared: Prepared, context: RequestContext) -> Answer {
         let mut prepared = prepared;
+        let mut context = context;
+        context.prepares_rows &= !prepared.document.repeats_lists(PREPARED_LISTS);
         let variables = std::mem::take(&mut prepared.variables);
         let request_id = context.request_id.clone();
         let reads = context.reads.clone();
@@ -355,21 +384,43 @@ fn select<'a>(
     }
 }
 
-/// The variables that the cost of an operation can depend on: plain ones, such as a page's size, and lists of plain ones,
-/// such as the ids of nodes. Objects, such as records, may be megabytes, and are not copied.
+/// The variables that the cost of an operation can depend on: plain ones, such as a page's size, lists of plain ones, such as the
+/// ids of nodes, and small objects, such as the options of a walk. Others, such as records, may be megabytes, and are not
+/// copied.
 fn plain(variables: &Variables) -> Variables {
-    let is_object = |value: &Value| matches!(value, Value::Object(_) | Value::List(_));
     let mut plain = Variables::default();
     for (name, value) in variables.iter() {
         let is_plain = match value {
-            Value::List(items) => !items.iter().any(is_object),
-            value => !is_object(value),
+            Value::List(items) => items
+                .iter()
+                .all(|item| !matches!(item, Value::Object(_) | Value::List(_))),
+            value => is_small(value, &mut { SMALL }),
         };
         if is_plain {
             plain.insert(name.clone(), value.clone());
         }
     }
     plain
+}
+
+/// As many values as a small object has at most, and as many bytes as its texts have.
+const SMALL: (usize, usize) = (200, 20_000);
+
+fn is_small(value: &Value, left: &mut (usize, usize)) -> bool {
+    if left.0 == 0 {
+        return false;
+    }
+    left.0 -= 1;
+    match value {
+        Value::Object(members) => members.values().all(|value| is_small(value, left)),
+        Value::List(items) => items.iter().all(|item| is_small(item, left)),
+        Value::String(text) => {
+            let fits = text.len() <= left.1;
+            left.1 = left.1.saturating_sub(text.len());
+            fits
+        }
+        _ => true,
+    }
 }
 
 /// Nothing was executed: every error is about the request as a whole.

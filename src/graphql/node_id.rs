@@ -8,6 +8,7 @@ use async_graphql::ID;
 use entity::ids::{ArtifactId, ExecutionId, PartitionId, VersionId};
 
 use super::error::ApiError;
+use crate::lineage::node::{Kind, Node};
 
 /// The digits of base32, as in RFC 4648, in lower case.
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -48,6 +49,14 @@ impl NodeId {
         }
     }
 
+    /// Appends it to a text.
+    pub fn push_to(self, text: &mut Vec<u8>) {
+        let mut digits = [0; LONGEST];
+        text.extend_from_slice(self.kind().as_bytes());
+        text.push(b'_');
+        text.extend_from_slice(write_number(self.number(), &mut digits).as_bytes());
+    }
+
     /// Reads the id given in `argument`.
     ///
     /// # Errors
@@ -60,6 +69,29 @@ impl NodeId {
             );
             ApiError::bad_user_input(argument, message)
         })
+    }
+}
+
+impl From<Node> for NodeId {
+    fn from(node: Node) -> Self {
+        match node.kind() {
+            Kind::Artifact => Self::Artifact(ArtifactId(node.id())),
+            Kind::Partition => Self::Partition(PartitionId(node.id())),
+            Kind::Version => Self::Version(VersionId(node.id())),
+            Kind::Execution => Self::Execution(ExecutionId(node.id())),
+        }
+    }
+}
+
+impl NodeId {
+    /// The node of the graph that it names; none when no node can have it.
+    pub fn node(self) -> Option<Node> {
+        match self {
+            Self::Artifact(id) => Node::of_id(Kind::Artifact, id.0),
+            Self::Partition(id) => Node::of_id(Kind::Partition, id.0),
+            Self::Version(id) => Node::of_id(Kind::Version, id.0),
+            Self::Execution(id) => Node::of_id(Kind::Execution, id.0),
+        }
     }
 }
 
@@ -203,6 +235,9 @@ mod tests {
     fn every_id_makes_the_round_trip() {
         for id in NUMBERS.into_iter().flat_map(every_kind) {
             assert_eq!(id.to_string().parse(), Ok(id));
+            let mut pushed = Vec::new();
+            id.push_to(&mut pushed);
+            assert_eq!(pushed, id.to_string().into_bytes());
         }
     }
 

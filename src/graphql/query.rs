@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object};
 use super::connection::{Connection, PageArgs, page_cost, read};
 use super::error::ApiError;
 use super::inputs::filters::{ArtifactFilter, ExecutionFilter};
+use super::inputs::lineage::{LineageOptions, lineage_cost};
 use super::inputs::orders::{ArtifactOrder, ExecutionOrder, artifact_cursors, execution_cursors};
 use super::inputs::queries::{AsOf, VersionQuery};
 use super::inputs::{ArtifactKey, ExecutionKey};
@@ -19,6 +20,7 @@ use super::types::Node;
 use super::types::artifact::Artifact;
 use super::types::edges::{NodeEdge, connect};
 use super::types::execution::Execution;
+use super::types::lineage::{Lineage, LineagePath, find_paths};
 use super::types::project::Project;
 use super::types::resolution::{Resolution, candidate_limit};
 use super::types::revision::Revision;
@@ -294,6 +296,62 @@ impl Query {
     /// This server: its version, and what one request may ask for.
     async fn server_info(&self, ctx: &Context<'_>) -> Result<ServerInfo, ApiError> {
         Ok(ServerInfo::new(Resources::of(ctx)?.limits()))
+    }
+
+    /// What is upstream or downstream of some nodes: walks the graph of versions and executions, nearest first, and says whether the
+    /// answer is whole. Cycles end; each node is there once, with its fewest hops.
+    #[graphql(complexity = "lineage_cost(options.as_ref(), child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Where to begin: ids of versions, executions, partitions or artifacts, at least one, and at most 1,000 unless configured otherwise. One that is not there is NOT_FOUND."
+        )]
+        roots: Vec<ID>,
+        #[graphql(desc = "How to walk; null: all that is upstream, the first 500 nodes.")] options: Option<
+            LineageOptions,
+        >,
+    ) -> Result<Lineage, ApiError> {
+        let resources = Resources::of(ctx)?;
+        if roots.is_empty() {
+            return Err(ApiError::bad_user_input(
+                "roots",
+                "roots is empty: give the id of at least one node.",
+            ));
+        }
+        let limit = resources.limits().lineage_roots_maximum;
+        if roots.len() > limit {
+            let error = ApiError::limit_exceeded("limits.lineage_roots_maximum", "The roots", limit, roots.len());
+            return Err(error.about("roots"));
+        }
+        let roots = (0..)
+            .zip(&roots)
+            .map(|(index, id): (usize, &ID)| NodeId::read(&format!("roots[{index}]"), id))
+            .collect::<Result<_, _>>()?;
+        Lineage::ask(resources, self.view(resources).await?, "roots", roots, options).await
+    }
+
+    /// The shortest paths from one node downstream to another, along versions and executions: the shortest first, of the same length
+    /// in order of recording of their nodes. No node is twice on a path. Empty when there is none; when they are not found in
+    /// time, that is DEADLINE_EXCEEDED. An artifact or a partition stands for any of its versions.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    async fn lineage_paths(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The node upstream.")] from: ID,
+        #[graphql(desc = "The node downstream.")] to: ID,
+        #[graphql(
+            default_with = "Some(1)",
+            desc = "At most so many paths: 1 to 100, unless configured otherwise."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "In this past state of the store; null: in the one that the query is asked in.")]
+        as_of: Option<AsOf>,
+    ) -> Result<Vec<LineagePath>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let (from, to) = (NodeId::read("from", &from)?, NodeId::read("to", &to)?);
+        let view = self.view(resources).await?.as_of(resources, as_of).await?;
+        find_paths(resources, view, from, to, first.unwrap_or(1)).await
     }
 }
 

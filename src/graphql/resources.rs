@@ -13,18 +13,20 @@ use super::loaders::{Batch, Key, Loaders};
 use crate::config::Limits;
 use crate::domain::record::Record;
 use crate::domain::time::Timestamp;
+use crate::lineage::Lineage;
 use crate::service::{Answer, Mode, Rejection, RejectionCode, WriteError, Writer};
 use crate::store::partition_filter::UnknownKey;
 use crate::store::scope::Recorded;
 use crate::store::{Scope, Store, StoreError};
 
-/// What the resolvers of one request use: its loaders, the write queue and the limits. Cheap to clone.
+/// What the resolvers of one request use: its loaders, the graph in memory, the write queue and the limits. Cheap to clone.
 #[derive(Clone)]
 pub struct Resources(Arc<Inner>);
 
 struct Inner {
     loader: DataLoader<Loaders, HashMapCache>,
     writer: Writer,
+    lineage: Lineage,
     limits: Arc<Limits>,
 }
 
@@ -33,13 +35,14 @@ const NO_SCOPE: Scope = Scope::at(0);
 
 impl Resources {
     /// For a request that begins.
-    pub fn new(store: &Store, writer: Writer, context: &RequestContext) -> Self {
+    pub fn new(store: &Store, writer: Writer, lineage: Lineage, context: &RequestContext) -> Self {
         let loaders = Loaders(store.session_counting(context.statements.shared()));
         // A batch is whole when it runs, so there is nothing to wait for; keys hold their scope, so what is cached stays right.
         let loader = DataLoader::with_cache(loaders, context.reads.clone(), NoDelay, HashMapCache::default());
         Self(Arc::new(Inner {
             loader: loader.max_batch_size(1_000_000),
             writer,
+            lineage,
             limits: Arc::clone(&context.limits),
         }))
     }
@@ -53,6 +56,11 @@ impl Resources {
     /// What a request may ask for.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The graph in memory, and the walks over it.
+    pub fn lineage(&self) -> &Lineage {
+        &self.0.lineage
     }
 
     /// Reads one value, together with what others of the level want of the same kind.

@@ -15,7 +15,15 @@ use crate::domain::time::Timestamp;
 pub const LONG_MAXIMUM: i64 = (1 << 53) - 1;
 
 /// The key under which the library, as `serde_json` itself, takes a text for JSON that is written already.
-const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
+pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
+
+/// The JSON that an object of an answer stands for, if it is one that [`Json::into_value`] made.
+pub fn written(members: &async_graphql::indexmap::IndexMap<async_graphql::Name, Value>) -> Option<&str> {
+    match members.get(RAW_VALUE_TOKEN) {
+        Some(Value::String(text)) if members.len() == 1 => Some(text),
+        _ => None,
+    }
+}
 
 /// What is right for a scalar of ours, by its name: ends the error of a value that it cannot read.
 pub fn advice(scalar: &str) -> Option<&'static str> {
@@ -126,9 +134,16 @@ impl ScalarType for Json {
     }
 
     fn to_value(&self) -> Value {
+        self.clone().into_value()
+    }
+}
+
+impl Json {
+    /// As a part of an answer.
+    pub fn into_value(self) -> Value {
         // The library writes the text under this key into the answer as it is, without building a tree of it.
         let mut raw = async_graphql::indexmap::IndexMap::with_capacity(1);
-        raw.insert(async_graphql::Name::new(RAW_VALUE_TOKEN), Value::String(self.0.clone()));
+        raw.insert(async_graphql::Name::new(RAW_VALUE_TOKEN), Value::String(self.0));
         Value::Object(raw)
     }
 }

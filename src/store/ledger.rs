@@ -12,6 +12,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement};
 
+use super::lineage::Changed;
 use super::table::Table;
 use super::{Scope, StoreError, bulk};
 use crate::domain::key::Digest;
@@ -26,6 +27,10 @@ pub struct Ledger {
     tx: DatabaseTransaction,
     counter: revision_counter::Model,
     counter_at_begin: revision_counter::Model,
+    /// Which rows were there before.
+    counter_at_open: revision_counter::Model,
+    /// Those of them that have been changed.
+    changed: Changed,
     /// Artifacts by digest of their key.
     pub artifacts: Table<Digest, artifact::Model>,
     /// Versions by digest of their full key.
@@ -124,6 +129,8 @@ impl Ledger {
         Ok(Self {
             tx,
             counter_at_begin: counter.clone(),
+            counter_at_open: counter.clone(),
+            changed: Changed::default(),
             counter,
             artifacts: Table::new(),
             versions: Table::new(),
@@ -454,6 +461,10 @@ impl Ledger {
     pub async fn flush(&mut self) -> Result<(), StoreError> {
         self.written = self.is_changed();
         let artifacts = self.artifacts.take_unsaved();
+        let known = &self.counter_at_open;
+        self.changed
+            .artifacts
+            .extend(older(artifacts.changed.iter().map(|row| row.id.0), known.artifact_id));
         bulk::insert::<artifact::Entity>(&self.tx, &artifacts.new).await?;
         bulk::update::<artifact::Entity>(&self.tx, &artifacts.changed).await?;
         bulk::insert::<artifact_key::Entity>(&self.tx, &self.keys.take()).await?;
@@ -462,13 +473,23 @@ impl Ledger {
         bulk::update::<partition::Entity>(&self.tx, &partitions.changed).await?;
         bulk::insert::<partition_value::Entity>(&self.tx, &self.partition_values.take()).await?;
         let versions = self.versions.take_unsaved();
+        self.changed
+            .versions
+            .extend(older(versions.changed.iter().map(|row| row.id.0), known.version_id));
         bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
         bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
         bulk::insert::<version_value::Entity>(&self.tx, &self.version_values.take()).await?;
         let executions = self.executions.take_unsaved();
+        let edges = self.edges.take();
+        let touched = executions
+            .changed
+            .iter()
+            .map(|row| row.id.0)
+            .chain(edges.iter().map(|row| row.execution_id.0));
+        self.changed.executions.extend(older(touched, known.execution_id));
         bulk::insert::<execution::Entity>(&self.tx, &executions.new).await?;
         bulk::update::<execution::Entity>(&self.tx, &executions.changed).await?;
-        bulk::insert::<edge::Entity>(&self.tx, &self.edges.take()).await?;
+        bulk::insert::<edge::Entity>(&self.tx, &edges).await?;
         bulk::insert::<resolved_input::Entity>(&self.tx, &self.new_resolved.take()).await?;
         bulk::update::<alias::Entity>(&self.tx, &self.ended_aliases.take()).await?;
         let aliases = self.aliases.take_unsaved();
@@ -489,6 +510,7 @@ impl Ledger {
         let log = revision::Model {
             id: self.counter.revision,
             recorded_at: self.counter.recorded_at,
+            changed: self.changed.to_stored()?,
         };
         bulk::insert::<revision::Entity>(&self.tx, &[log]).await?;
         bulk::update::<revision_counter::Entity>(&self.tx, std::slice::from_ref(&self.counter)).await?;
@@ -496,6 +518,11 @@ impl Ledger {
         self.tx.commit().await?;
         Ok(revision)
     }
+}
+
+/// The ids up to the last that was there before.
+fn older(ids: impl Iterator<Item = i64>, last: i64) -> impl Iterator<Item = i64> {
+    ids.filter(move |id| *id <= last)
 }
 
 fn digest(stored: &[u8]) -> Result<Digest, StoreError> {

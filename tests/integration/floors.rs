@@ -7,12 +7,19 @@ use std::{
 };
 
 /// What each floor may import of ours.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("cli", &["cli"]), // in the binary, which sees the library as `heirloom`
-    ("server", &["config", "graphql", "http", "service", "store", "domain"]),
+    (
+        "server",
+        &["config", "graphql", "http", "lineage", "service", "store", "domain"],
+    ),
     ("demo", &["sample", "service", "store", "domain"]),
     ("http", &["http", "graphql", "config"]),
-    ("graphql", &["graphql", "service", "store", "domain", "config"]),
+    (
+        "graphql",
+        &["graphql", "lineage", "service", "store", "domain", "config"],
+    ),
+    ("lineage", &["lineage", "store", "domain"]),
     ("service", &["service", "store", "domain"]),
     ("sample", &["sample", "domain"]),
     ("store", &["store", "domain"]),
@@ -22,14 +29,15 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Where each external crate may be used: files, and directories with everything below them.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("async_graphql", &["graphql/", "http/graphql.rs", "http/params.rs"]),
     ("axum", &["http/", "server.rs"]),
     ("tower_http", &["http/"]),
     ("sea_orm", &["store/"]),
     ("sqlx", &[]),
+    ("rusqlite", &["store/"]),
     ("migration", &["store/"]),
-    ("entity", &["store/", "service/", "graphql/", "cli/"]),
+    ("entity", &["store/", "service/", "lineage/", "graphql/", "cli/"]),
     ("clap", &["cli/", "main.rs"]),
 ];
 

@@ -1,6 +1,7 @@
 //! What clients write: the input objects of the schema, and how they become values of the domain.
 
 pub mod filters;
+pub mod lineage;
 pub mod orders;
 pub mod queries;
 pub mod records;

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object};
 use entity::ArtifactId;
 
 use super::edges::{NodeEdge, ValueEdge, connect};
+use super::lineage::Lineage;
 use super::partition::Partition;
 use super::version::Version;
 use super::window::TimeBucket;
@@ -15,6 +16,7 @@ use crate::graphql::connection::{Connection, Opened, Order, PageArgs, Read, int,
 use crate::graphql::enums::Granularity;
 use crate::graphql::error::ApiError;
 use crate::graphql::inputs::filters::{VersionFilter, partition};
+use crate::graphql::inputs::lineage::{LineageOptions, lineage_cost};
 use crate::graphql::inputs::orders::{VersionOrder, version_cursors};
 use crate::graphql::inputs::queries::{AsOf, PartitionFilter};
 use crate::graphql::loaders::facts::{ArtifactUpdatedAt, ArtifactVersionCount, LatestOfArtifact};
@@ -379,5 +381,24 @@ impl Artifact {
                 view: self.view,
             })
             .collect())
+    }
+
+    /// What its versions were made from, or what was made from them. The walk is that of `Query.lineage` with this as the root.
+    #[graphql(complexity = "lineage_cost(options.as_ref(), child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How to walk; null: all that is upstream, the first 500 nodes.")] options: Option<
+            LineageOptions,
+        >,
+    ) -> Result<Lineage, ApiError> {
+        Lineage::ask(
+            Resources::of(ctx)?,
+            self.view,
+            "id",
+            vec![NodeId::Artifact(self.row.id)],
+            options,
+        )
+        .await
     }
 }

@@ -6,10 +6,12 @@ use async_graphql::{Context, ID, Object};
 use entity::ExecutionId;
 
 use super::edges::{Inputs, Link, LinkEdge, NodeEdge, Outputs, connect, link, recorded_at};
+use super::lineage::Lineage;
 use super::version::Version;
 use crate::graphql::connection::{Connection, Order, PageArgs, page_cost, read};
 use crate::graphql::enums::{ExecutionKind, ExecutionState};
 use crate::graphql::error::ApiError;
+use crate::graphql::inputs::lineage::{LineageOptions, lineage_cost};
 use crate::graphql::loaders::facts::ExecutionMetadata;
 use crate::graphql::loaders::nodes::ExecutionById;
 use crate::graphql::loaders::pages::{ChildCount, ChildPage, ExecutionEdgeCount, ExecutionEdgePage};
@@ -264,6 +266,25 @@ impl Execution {
                 last,
                 before,
             },
+        )
+        .await
+    }
+
+    /// What led to it, or what came of it. The walk is that of `Query.lineage` with this as the root.
+    #[graphql(complexity = "lineage_cost(options.as_ref(), child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How to walk; null: all that is upstream, the first 500 nodes.")] options: Option<
+            LineageOptions,
+        >,
+    ) -> Result<Lineage, ApiError> {
+        Lineage::ask(
+            Resources::of(ctx)?,
+            self.view,
+            "id",
+            vec![NodeId::Execution(self.row.id)],
+            options,
         )
         .await
     }

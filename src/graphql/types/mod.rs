@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod edges;
 pub mod execution;
+pub mod lineage;
 pub mod partition;
 pub mod project;
 pub mod resolution;

@@ -7,12 +7,14 @@ use entity::PartitionId;
 
 use super::artifact::{Artifact, versions};
 use super::edges::NodeEdge;
+use super::lineage::Lineage;
 use super::missing;
 use super::version::Version;
 use super::window::TimeWindow;
 use crate::graphql::connection::{Connection, PageArgs, Read, int, page_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::inputs::filters::VersionFilter;
+use crate::graphql::inputs::lineage::{LineageOptions, lineage_cost};
 use crate::graphql::inputs::orders::{VersionOrder, version_cursors};
 use crate::graphql::inputs::queries::AsOf;
 use crate::graphql::loaders::facts::{LatestOfPartition, PartitionVersionCount};
@@ -160,5 +162,24 @@ impl Partition {
             }
         }
         versions(ctx, list, VersionsOf::Partition(self.row.id), filter, order).await
+    }
+
+    /// What its versions were made from, or what was made from them. The walk is that of `Query.lineage` with this as the root.
+    #[graphql(complexity = "lineage_cost(options.as_ref(), child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How to walk; null: all that is upstream, the first 500 nodes.")] options: Option<
+            LineageOptions,
+        >,
+    ) -> Result<Lineage, ApiError> {
+        Lineage::ask(
+            Resources::of(ctx)?,
+            self.view,
+            "id",
+            vec![NodeId::Partition(self.row.id)],
+            options,
+        )
+        .await
     }
 }

@@ -33,6 +33,14 @@ pub struct Limits {
     pub node_ids_maximum: i32,
     /// Records in one `ingest`.
     pub ingest_records_maximum: i32,
+    /// Roots of one `lineage`.
+    pub lineage_roots_maximum: i32,
+    /// The largest `limit` of a `lineage`.
+    pub lineage_nodes_maximum: i32,
+    /// The largest `first` of `lineagePaths`.
+    pub lineage_paths_maximum: i32,
+    /// How long one walk may take, in milliseconds.
+    pub lineage_deadline_ms: i32,
 }
 
 impl ServerInfo {
@@ -48,6 +56,10 @@ impl ServerInfo {
             page_maximum: int(limits.page_maximum),
             node_ids_maximum: int(limits.node_ids_maximum),
             ingest_records_maximum: int(limits.ingest_records_maximum),
+            lineage_roots_maximum: int(limits.lineage_roots_maximum),
+            lineage_nodes_maximum: int(limits.lineage_nodes_maximum),
+            lineage_paths_maximum: int(limits.lineage_paths_maximum),
+            lineage_deadline_ms: int(limits.lineage_deadline_ms),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -8,12 +8,14 @@ use entity::{ExecutionId, VersionId};
 use super::artifact::Artifact;
 use super::edges::{Consumers, LinkEdge, link, recorded_at};
 use super::execution::Execution;
+use super::lineage::Lineage;
 use super::missing;
 use super::partition::Partition;
 use crate::domain::uri;
 use crate::graphql::connection::{Connection, Order, PageArgs, page_cost, read};
 use crate::graphql::enums::VersionState;
 use crate::graphql::error::ApiError;
+use crate::graphql::inputs::lineage::{LineageOptions, lineage_cost};
 use crate::graphql::loaders::facts::{Aliases, Content, IsLatest, Producer, RowOf};
 use crate::graphql::loaders::nodes::{ExecutionById, VersionById};
 use crate::graphql::loaders::pages::{ConsumerCount, ConsumerPage};
@@ -262,5 +264,24 @@ impl Version {
             None
         };
         Ok(link(page, ends))
+    }
+
+    /// What it was made from, or what was made from it. The walk is that of `Query.lineage` with this as the root.
+    #[graphql(complexity = "lineage_cost(options.as_ref(), child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How to walk; null: all that is upstream, the first 500 nodes.")] options: Option<
+            LineageOptions,
+        >,
+    ) -> Result<Lineage, ApiError> {
+        Lineage::ask(
+            Resources::of(ctx)?,
+            self.view,
+            "id",
+            vec![NodeId::Version(self.row.id)],
+            options,
+        )
+        .await
     }
 }

@@ -50,6 +50,27 @@ impl TestDb {
         Self::created(&admin().await, "").await
     }
 
+    /// A fresh one of either kind.
+    pub async fn of(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Sqlite => Self::sqlite().await,
+            _ => Self::postgres().await,
+        }
+    }
+
+    /// A backup: what is in it now, in a database of its own. Nobody else may be connected.
+    pub async fn copy(&self) -> Self {
+        if let Some(name) = self.postgres_name() {
+            return Self::created(&admin().await, &format!("TEMPLATE {name}")).await;
+        }
+        let copy = Self::sqlite_empty();
+        let file = copy.url.trim_start_matches("sqlite:");
+        let connection = self.connection().await;
+        run(&connection, &format!("VACUUM INTO '{file}'")).await;
+        connection.close().await.unwrap();
+        copy
+    }
+
     async fn created(admin: &DatabaseConnection, how: &str) -> Self {
         let name = format!("heirloom_test_{}", uuid::Uuid::new_v4().simple());
         run(admin, &format!("CREATE DATABASE {name} {how}")).await;

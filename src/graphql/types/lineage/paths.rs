@@ -1,0 +1,78 @@
+//! Paths from one node to another.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::SimpleObject;
+
+use super::ask::existing;
+use super::{LineageEdge, load_nodes};
+use crate::graphql::error::{ApiError, ErrorCode};
+use crate::graphql::node_id::NodeId;
+use crate::graphql::resources::Resources;
+use crate::graphql::types::Node;
+use crate::graphql::view::View;
+use crate::lineage::OutOfTime;
+
+/// A path along the edges of the graph, on which no node is twice.
+#[derive(SimpleObject)]
+pub struct LineagePath {
+    /// Its nodes, versions and executions by turns, from the most upstream one on.
+    pub nodes: Vec<Node>,
+    /// Its edges, hop by hop; where several lead from one node to the next, all of them, by name.
+    pub edges: Vec<LineageEdge>,
+}
+
+/// The first paths from a node to another, as seen in a view.
+pub async fn find_paths(
+    resources: &Resources,
+    view: View,
+    from: NodeId,
+    to: NodeId,
+    first: i32,
+) -> Result<Vec<LineagePath>, ApiError> {
+    let limits = resources.limits();
+    let Some(first) = usize::try_from(first).ok().filter(|first| *first > 0) else {
+        return Err(ApiError::bad_user_input(
+            "first",
+            format!("first is {first}, but must be at least 1."),
+        ));
+    };
+    let maximum = limits.lineage_paths_maximum;
+    if first > maximum {
+        return Err(
+            ApiError::limit_exceeded("limits.lineage_paths_maximum", "The paths", maximum, first).about("first"),
+        );
+    }
+    let deadline_ms = limits.lineage_deadline_ms as u64;
+    let deadline = Instant::now() + Duration::from_millis(deadline_ms);
+    let at = view.scope.revision;
+    let lineage = resources.lineage();
+    lineage.follow(at).await?;
+    let ends = {
+        let graph = lineage.graph();
+        let end = |argument, id| existing(graph.at(at), view, argument, &[id]);
+        (end("from", from)?, end("to", to)?)
+    };
+    let ([from], [to]) = (&ends.0[..], &ends.1[..]) else {
+        return Ok(Vec::new());
+    };
+    let found = lineage.paths(at, *from, *to, first, deadline).await.map_err(|OutOfTime| {
+        let message = format!(
+            "The paths were not found within {deadline_ms} ms, which limits.lineage_deadline_ms allows: ask for fewer of them, or \
+             between nearer nodes."
+        );
+        ApiError::new(ErrorCode::DeadlineExceeded, message)
+    })?;
+    let mut paths = Vec::with_capacity(found.len());
+    for path in found {
+        let nodes = load_nodes(resources, view, path.nodes).await?;
+        let graph = lineage.graph();
+        let edges = path
+            .edges
+            .iter()
+            .map(|edge| LineageEdge::of(edge, graph.at(at)))
+            .collect();
+        paths.push(LineagePath { nodes, edges });
+    }
+    Ok(paths)
+}
