@@ -14,6 +14,7 @@
 mod check;
 mod data;
 mod floor;
+mod fresh;
 mod graph;
 mod json;
 mod queries;
@@ -87,6 +88,7 @@ fn on(
         };
         table.fill(&mut database, &queries::all(&roots), &mut costs, sqlite_floors);
         drop(table);
+        fresh::report(runtime, &url, &roots, &mut database);
         println!("\n{}", load());
     }
     growth(&arguments.versions, &costs);
