@@ -91,6 +91,12 @@ impl Lineage {
         self.0.under_way.load(Ordering::Relaxed)
     }
 
+    /// Whether the graph has been read, and lacks little up to a revision.
+    pub fn is_near(&self, through: i64) -> bool {
+        let revision = self.graph().revision();
+        revision > 0 && through - revision <= follow::REVISIONS
+    }
+
     /// Takes the graph to a revision that the store has, at least. What has begun goes on when the caller goes away, since
     /// others wait for it too.
     pub async fn follow(&self, through: i64) -> Result<(), StoreError> {
