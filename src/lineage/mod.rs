@@ -1,7 +1,7 @@
 //! Lineage: the graph of versions and executions in memory, and the walks over it.
 //!
 //! [`Lineage`] is what a server holds: the [`graph`] and the store that it follows. A [`question::Question`] is answered by a
-//! [`walk::Walk`], whose nodes may be shown at another level than the graph has ([`hops`]); [`edges`] finds the edges between
+//! [`walk::Walk`], whose nodes may be shown at another level than the graph has (`hops`); [`edges`] finds the edges between
 //! them, [`paths`] the paths from one node to another, and [`draw`] puts an answer into a picture or a table. Why this
 //! is in memory: `docs/decisions/0009`.
 

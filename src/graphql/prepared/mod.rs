@@ -34,7 +34,7 @@ pub trait PreparedList: Send + Sync {
     /// The revision that it is as of.
     fn revision(&self) -> i64;
     /// How many items there are.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
     /// The selection; none when it asks for what is not plain.
     fn fields(&self, selected: &Selected<'_>) -> Option<Self::Fields>;
     /// Writes some of its items, with commas between.
@@ -72,12 +72,12 @@ pub async fn resolve<R: PreparedList>(
 async fn write<R: PreparedList>(rows: &R, resources: &Resources, fields: &R::Fields) -> Value {
     let mut json = vec![b'['];
     let mut begin = 0;
-    while begin < rows.len() {
+    while begin < rows.count() {
         if begin > 0 {
             json.push(b',');
             tokio::task::yield_now().await;
         }
-        let end = rows.len().min(begin + PORTION);
+        let end = rows.count().min(begin + PORTION);
         rows.write(
             &mut json,
             resources.lineage().graph().at(rows.revision()),

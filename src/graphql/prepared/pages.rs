@@ -41,7 +41,7 @@ impl<E: Edge> PreparedList for NodeList<E> {
         graph_revision(&self.0).unwrap_or_default()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.len()
     }
 
@@ -89,7 +89,7 @@ impl<E: Edge> PreparedList for EdgeList<E> {
         graph_revision(&self.0).unwrap_or_default()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.len()
     }
 

@@ -58,7 +58,7 @@ impl PreparedList for NodeRows {
         self.answer.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.nodes.len()
     }
 
@@ -112,7 +112,7 @@ impl PreparedList for RootRows {
         self.0.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.walked.question().roots.len()
     }
 
@@ -180,7 +180,7 @@ impl PreparedList for EdgeRows {
         self.answer.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.edges.len()
     }
 
