@@ -106,7 +106,7 @@ impl Documents {
             0 => "__typename".to_owned(),
             1 if depth < 4 => return format!("...{directive} {}", self.selection(of, depth + 1)),
             2 if depth < 4 => return format!("... on {of}{directive} {}", self.selection(of, depth + 1)),
-            3 | 4 | 5 if !nested.is_empty() && depth < 4 => {
+            3..=5 if !nested.is_empty() && depth < 4 => {
                 let (name, inner) = nested[self.0.usize(0..nested.len())];
                 format!("{name}{directive} {}", self.selection(inner, depth + 1))
             }
