@@ -27,14 +27,6 @@ impl Range {
     }
 }
 
-/// A new database on a PostgreSQL server; its URL.
-pub fn fresh_postgres(runtime: &tokio::runtime::Runtime, url: &str, size: u64) -> String {
-    let (server, _) = url.rsplit_once('/').unwrap();
-    let name = format!("heirloom_bench_{}_{size}", std::process::id());
-    runtime.block_on(super::floor::execute(url, &format!("CREATE DATABASE {name}")));
-    format!("{server}/{name}")
-}
-
 /// How a store was filled.
 pub struct Filled {
     records: u64,
@@ -77,7 +69,7 @@ pub fn fill(url: &str, versions: u64) -> Filled {
         store.close().await.unwrap();
         if url.starts_with("postgres") {
             // What autovacuum does within a minute.
-            super::floor::execute(url, "ANALYZE").await;
+            super::support::postgres::execute(url, "ANALYZE").await;
         }
         Filled { records, seconds }
     })

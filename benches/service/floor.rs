@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::sqlx::{self, Connection as _, Executor as _, PgConnection, Row as _};
+use sea_orm::sqlx::{self, Connection as _, PgConnection, Row as _};
 
-use super::cpu;
 use super::queries::Steps;
+use super::support::{cpu, postgres};
 
 const ARTIFACT: &str = "SELECT id, project, domain, name FROM artifact WHERE key_digest = $1";
 const PARTITION: &str = r#"SELECT id, "values", window_start FROM partition WHERE digest = $1"#;
@@ -56,11 +56,8 @@ impl Floor {
         }
         runtime.block_on(async {
             let mut connection = PgConnection::connect(url).await.unwrap();
-            let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-            Self::Postgres(connection, pid.unsigned_abs())
+            let backend = postgres::backend(&mut connection).await;
+            Self::Postgres(connection, backend)
         })
     }
 
@@ -206,10 +203,4 @@ async fn postgres_rows(connection: &mut PgConnection, sql: &'static str, values:
     rows.iter()
         .map(|row| (0..row.len()).map(|i| value(row, i)).collect())
         .collect()
-}
-
-/// Runs one statement on a PostgreSQL server.
-pub async fn execute(url: &str, sql: &str) {
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
 }

@@ -91,7 +91,7 @@ fn sqlite(runtime: &tokio::runtime::Runtime, from: &str, to: &Path) -> (usize, f
 async fn postgres(url: &str) -> (usize, f64) {
     let (server, _) = url.rsplit_once('/').unwrap();
     let name = format!("{}_floor", url.rsplit_once('/').unwrap().1);
-    super::floor::execute(url, &format!("CREATE DATABASE {name}")).await;
+    super::support::postgres::execute(url, &format!("CREATE DATABASE {name}")).await;
     let target_url = format!("{server}/{name}");
     let options = heirloom::store::Options {
         url: target_url.clone(),

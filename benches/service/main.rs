@@ -10,55 +10,34 @@
     reason = "a benchmark that cannot go on stops, and says in which line"
 )]
 
-mod client;
-mod cpu;
 mod data;
 mod floor;
 mod import;
 mod queries;
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
 use floor::Floor;
-
-struct Arguments {
-    /// Sizes of the store; how a request's cost grows from the first to the last is told at the end.
-    versions: Vec<u64>,
-    seconds: f64,
-}
-
-impl Arguments {
-    fn read() -> Self {
-        let mut arguments = Self {
-            versions: vec![2_000, 200_000],
-            seconds: 2.0,
-        };
-        let given: Vec<String> = std::env::args().collect();
-        for pair in given.windows(2) {
-            match pair[0].as_str() {
-                "--versions" => arguments.versions = pair[1].split(',').map(|n| n.parse().unwrap()).collect(),
-                "--seconds" => arguments.seconds = pair[1].parse().unwrap(),
-                _ => {}
-            }
-        }
-        arguments
-    }
-}
+use support::arguments::Arguments;
+use support::client::{self, Connection};
+use support::postgres;
+use support::server::Server;
 
 fn main() {
-    let arguments = Arguments::read();
+    let arguments = Arguments::read(&[2_000, 200_000]);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let postgres = std::env::var("TEST_POSTGRES_URL").ok();
+    let postgres_url = std::env::var("TEST_POSTGRES_URL").ok();
     on("SQLite", &arguments, &runtime, |directory, size| {
         format!("sqlite:{}", directory.join(format!("bench{size}.sqlite")).display())
     });
-    match postgres {
+    match postgres_url {
         Some(url) => on("PostgreSQL", &arguments, &runtime, |_, size| {
-            data::fresh_postgres(&runtime, &url, size)
+            postgres::fresh(&runtime, &url, size)
         }),
         None => println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set."),
     }
@@ -93,7 +72,7 @@ fn on(
 /// Measures every query; its CPU time a request.
 fn requests(runtime: &tokio::runtime::Runtime, url: &str, seconds: f64) -> Vec<f64> {
     let mut floor = Floor::open(runtime, url);
-    let server = server::Server::start(url);
+    let server = Server::start(runtime, url);
     println!("idle server: {:.1} MB resident", server.resident_megabytes());
     println!("| query | rows | CPU a request | p50 | p99 | floor CPU | times the floor |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
@@ -101,17 +80,20 @@ fn requests(runtime: &tokio::runtime::Runtime, url: &str, seconds: f64) -> Vec<f
     for query in queries::all() {
         let rows = floor.rows(runtime, &query.floor);
         let by_hand = floor.cpu(runtime, &query.floor, Duration::from_secs_f64(seconds / 2.0));
-        let by_service = client::measure(&server, &query, Duration::from_secs_f64(seconds));
+        let request = client::request(&server.address, &query.document, &query.variables);
+        query.check(&Connection::open(&server.address).exchange(&request));
+        let by_service = client::measure(&server, &[request], Duration::from_secs_f64(seconds));
+        let cpu = by_service.cpu.total();
         println!(
             "| {} | {rows} | {:.0} µs | {:.0} µs | {:.0} µs | {:.0} µs | {:.1} |",
             query.name,
-            by_service.cpu * 1e6,
+            cpu * 1e6,
             by_service.p50 * 1e6,
             by_service.p99 * 1e6,
             by_hand * 1e6,
-            by_service.cpu / by_hand,
+            cpu / by_hand,
         );
-        costs.push(by_service.cpu);
+        costs.push(cpu);
     }
     costs
 }

@@ -15,6 +15,19 @@ pub struct Query {
     pub floor: Steps,
 }
 
+impl Query {
+    /// Stops at an answer that is an error, or has too few rows.
+    pub fn check(&self, answer: &[u8]) {
+        let text = String::from_utf8_lossy(answer);
+        assert!(!text.contains("\"errors\""), "{}: {text}", self.name);
+        assert!(
+            text.matches("\"id\":").count() >= self.ids,
+            "{}: fewer rows than expected: {text}",
+            self.name
+        );
+    }
+}
+
 /// How the floor fetches the rows.
 pub enum Steps {
     /// Artifact and partition by digest, then the newest version.

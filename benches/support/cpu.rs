@@ -1,4 +1,4 @@
-//! CPU time, as the kernel counts it.
+//! CPU time and memory, as the kernel counts them.
 
 use std::fs;
 
@@ -30,4 +30,11 @@ pub fn of_children(parent: u32) -> f64 {
 pub fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// A line of a process's memory in megabytes: `VmRSS` is what it has in memory, `VmHWM` the most that it ever had.
+pub fn megabytes(pid: u32, line: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let found = status.lines().find(|found| found.starts_with(line)).unwrap();
+    found.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

@@ -4,39 +4,35 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::queries::Query;
-use super::server::Server;
+use super::server::{Cpu, Server};
 
 pub struct Measure {
-    /// Seconds of CPU time of the server and its database, a request.
-    pub cpu: f64,
+    /// CPU time a request.
+    pub cpu: Cpu,
     /// Seconds that half of the requests took at most.
     pub p50: f64,
     /// Seconds that 99 of 100 took at most.
     pub p99: f64,
 }
 
-pub fn measure(server: &Server, query: &Query, time: Duration) -> Measure {
+/// Sends requests in turn, after a warm-up, for some time.
+pub fn measure(server: &Server, requests: &[Vec<u8>], time: Duration) -> Measure {
     let mut connection = Connection::open(&server.address);
-    let request = request(&server.address, query);
-    let answer = connection.exchange(&request);
-    let text = String::from_utf8_lossy(&answer);
-    assert!(!text.contains("\"errors\""), "{}: {text}", query.name);
-    assert!(
-        text.matches("\"id\":").count() >= query.ids,
-        "{}: fewer rows than expected: {text}",
-        query.name
-    );
-    for _ in 0..20 {
-        connection.exchange(&request);
+    let mut next = requests.iter().cycle();
+    let begin = Instant::now();
+    for _ in 0..20.max(requests.len()) {
+        connection.exchange(next.next().unwrap());
+        if begin.elapsed() > time {
+            break;
+        }
     }
-    let (cpu, begin, mut latencies) = (server.cpu(), Instant::now(), Vec::new());
+    let (before, begin, mut latencies) = (server.cpu(), Instant::now(), Vec::new());
     while begin.elapsed() < time {
         let sent = Instant::now();
-        connection.exchange(&request);
+        connection.exchange(next.next().unwrap());
         latencies.push(sent.elapsed().as_secs_f64());
     }
-    let cpu = (server.cpu() - cpu) / latencies.len() as f64;
+    let cpu = server.cpu().since(before).each(latencies.len() as f64);
     latencies.sort_by(f64::total_cmp);
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
     Measure {
@@ -46,8 +42,9 @@ pub fn measure(server: &Server, query: &Query, time: Duration) -> Measure {
     }
 }
 
-fn request(address: &str, query: &Query) -> Vec<u8> {
-    let body = serde_json::json!({ "query": query.document, "variables": query.variables }).to_string();
+/// A request of a document.
+pub fn request(address: &str, document: &str, variables: &serde_json::Value) -> Vec<u8> {
+    let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
     format!(
         "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
