@@ -11,9 +11,11 @@ use futures_util::future::try_join;
 use super::error::ApiError;
 use super::loaders::Batch;
 use super::loaders::pages::Rows;
+use super::prepared::pages::{EdgeList, NodeList};
 use super::resources::Resources;
 use super::view::View;
 use crate::config::Limits;
+use crate::lineage::node as graph;
 use crate::store::page::{End, Key, KeyKind, KeyPart, Page};
 
 /// What a page costs before its size is known: the default of `limits.page_default`.
@@ -246,7 +248,7 @@ impl<R> Item<R> {
 }
 
 /// An edge of some list.
-pub trait Edge: OutputType {
+pub trait Edge: OutputType + 'static {
     /// Its row.
     type Row: Send + Sync + 'static;
     /// What stands at its end.
@@ -258,11 +260,21 @@ pub trait Edge: OutputType {
     fn item(&self) -> &Item<Self::Row>;
     /// What stands at its end; none when the query does not want it.
     fn end(&self) -> Option<&Self::Node>;
+
+    /// The node of the graph that stands at its end, and the revision in which it is seen; none for what is no node.
+    fn graph_end(&self) -> Option<(graph::Node, i64)> {
+        None
+    }
+
+    /// What an execution calls it, and the revision that recorded it; none for what is no edge of lineage.
+    fn link(&self) -> Option<(&str, i64)> {
+        None
+    }
 }
 
 /// A page of a list, by the Relay specification.
 pub struct Connection<E> {
-    edges: Vec<E>,
+    edges: Arc<[E]>,
     has_next: bool,
     has_previous: bool,
     total: i64,
@@ -272,13 +284,13 @@ pub struct Connection<E> {
 #[Object(name_type)]
 impl<E: Edge> Connection<E> {
     /// The items of this page with their cursors, in the order of the list.
-    async fn edges(&self) -> &[E] {
-        &self.edges
+    async fn edges(&self) -> EdgeList<E> {
+        EdgeList(Arc::clone(&self.edges))
     }
 
     /// The items of this page without their cursors.
-    async fn nodes(&self) -> Vec<&E::Node> {
-        self.edges.iter().filter_map(E::end).collect()
+    async fn nodes(&self) -> NodeList<E> {
+        NodeList(Arc::clone(&self.edges))
     }
 
     /// Where this page is in the list.

@@ -13,6 +13,7 @@ pub mod loaders;
 pub mod mutation;
 pub mod node_id;
 pub mod payloads;
+pub mod prepared;
 pub mod query;
 pub mod resources;
 pub mod scalars;

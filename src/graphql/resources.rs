@@ -63,6 +63,17 @@ impl Resources {
         &self.0.lineage
     }
 
+    /// Whether rows can be written from the graph in memory: it is complete to the newest revision, or nearly so and is taken there.
+    /// A list of its own is not worth the wait for a graph that has yet to be read.
+    pub async fn graph_is_ready(&self) -> Result<bool, ApiError> {
+        let newest = self.newest().await?.revision;
+        if !self.0.lineage.is_near(newest) {
+            return Ok(false);
+        }
+        self.0.lineage.follow(newest).await?;
+        Ok(true)
+    }
+
     /// Reads one value, together with what others of the level want of the same kind.
     pub async fn load<B: Batch>(&self, batch: B, scope: Scope, of: B::Of) -> Result<B::Value, ApiError> {
         let value = self.0.loader.load_one(Key { batch, scope, of }).await?;

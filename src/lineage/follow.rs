@@ -17,7 +17,7 @@ const ROWS: i64 = 20_000;
 /// Executions whose edges are read in one statement, when a graph is read whole.
 const EXECUTIONS: i64 = 5_000;
 /// Revisions that are followed in one step.
-const REVISIONS: i64 = 64;
+pub(super) const REVISIONS: i64 = 64;
 
 /// Reads a graph whole, complete at least to a revision.
 pub(super) async fn load(db: &Session, through: i64) -> Result<Graph, StoreError> {

@@ -1,7 +1,7 @@
 //! Lineage: the graph of versions and executions in memory, and the walks over it.
 //!
 //! [`Lineage`] is what a server holds: the [`graph`] and the store that it follows. A [`question::Question`] is answered by a
-//! [`walk::Walk`], whose nodes may be shown at another level than the graph has ([`hops`]); [`edges`] finds the edges between
+//! [`walk::Walk`], whose nodes may be shown at another level than the graph has (`hops`); [`edges`] finds the edges between
 //! them, [`paths`] the paths from one node to another, and [`draw`] puts an answer into a picture or a table. Why this
 //! is in memory: `docs/decisions/0009`.
 
@@ -89,6 +89,12 @@ impl Lineage {
     /// How many walks are under way.
     pub fn walks(&self) -> usize {
         self.0.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Whether the graph has been read, and lacks little up to a revision.
+    pub fn is_near(&self, through: i64) -> bool {
+        let revision = self.graph().revision();
+        revision > 0 && through - revision <= follow::REVISIONS
     }
 
     /// Takes the graph to a revision that the store has, at least. What has begun goes on when the caller goes away, since

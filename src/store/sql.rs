@@ -77,9 +77,13 @@ impl Binds {
 
     /// Runs a statement that answers one number.
     pub async fn number(self, db: &impl Reader, sql: &str) -> Result<i64, StoreError> {
-        let number = first(&self.all(db, sql).await?, |cells| cells.next())?;
+        let number = first(&self.all(db, sql).await?, read_number)?;
         Ok(number.unwrap_or_default())
     }
+}
+
+fn read_number(cells: &mut Cells) -> Result<i64, StoreError> {
+    cells.next()
 }
 
 /// Reads every row with a function.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     on_both_databases,
-    support::{TestApp, TestDb},
+    support::{TestApp, TestDb, version},
 };
 
 /// Makes selections: plain fields, at times others, under aliases, twice, in fragments, left out by directives.
@@ -106,7 +106,7 @@ impl Documents {
             0 => "__typename".to_owned(),
             1 if depth < 4 => return format!("...{directive} {}", self.selection(of, depth + 1)),
             2 if depth < 4 => return format!("... on {of}{directive} {}", self.selection(of, depth + 1)),
-            3 | 4 | 5 if !nested.is_empty() && depth < 4 => {
+            3..=5 if !nested.is_empty() && depth < 4 => {
                 let (name, inner) = nested[self.0.usize(0..nested.len())];
                 format!("{name}{directive} {}", self.selection(inner, depth + 1))
             }
@@ -160,7 +160,88 @@ impl Documents {
     }
 }
 
+impl Documents {
+    /// A page of some connection, and pages below it.
+    fn pages(&mut self) -> String {
+        let versions = self.connection("Version", "VersionEdge", 0);
+        let inputs = self.connection("Version", "ExecutionInputEdge", 0);
+        let executions = self.connection("Execution", "ExecutionEdge", 0);
+        let artifacts = self.connection("Artifact", "ArtifactEdge", 0);
+        let consumers = self.connection("Execution", "VersionConsumerEdge", 0);
+        let past = if self.one_in(3) {
+            "at(asOf: {revision: 40}) "
+        } else {
+            "... "
+        };
+        format!(
+            "query($roots: [ID!]!, $yes: Boolean!) {{ {past} {{ \
+                artifacts(first: 5) {artifacts} \
+                more: artifacts(first: 4) {{ nodes {{ name versions(first: 4) {versions} }} }} \
+                executions(first: 5) {{ pageInfo {{ hasNextPage }} nodes {{ inputs(first: 3) {inputs} }} }} \
+                runs: executions(first: 3) {executions} \
+                nodes(ids: $roots) {{ id ... on Version {{ consumers(first: 3) {consumers} }} }} \
+             }} unused: revision {{ number @include(if: $yes) }} ...Used }} \
+             fragment SomeVersion on Version {{ id artifact {{ ...SomeArtifact }} version }} \
+             fragment SomeArtifact on Artifact {{ name id }} \
+             fragment Used on Query {{ v: node(id: \"version_b\") {{ ...SomeVersion }} }}"
+        )
+    }
+
+    fn connection(&mut self, node: &str, edge: &str, depth: u32) -> String {
+        let nodes = self.selection(node, depth);
+        let of_edge = self.selection(node, depth);
+        let mut fields = vec!["cursor".to_owned(), format!("node {of_edge}"), "__typename".to_owned()];
+        if edge.contains("Input") || edge.contains("Consumer") {
+            fields.extend(["name".to_owned(), "at: recordedAt".to_owned()]);
+        }
+        fields.push(format!("... on {edge} {{ c: cursor }}"));
+        self.0.shuffle(&mut fields);
+        fields.truncate(self.0.usize(1..5));
+        match self.0.u32(0..4) {
+            0 => format!("{{ nodes {nodes} }}"),
+            1 => format!("{{ edges {{ {} }} }}", fields.join(" ")),
+            2 => format!("{{ totalCount nodes {nodes} edges {{ {} }} }}", fields.join(" ")),
+            _ => format!("{{ nodes {nodes} ... {{ nodes {{ id }} }} }}"),
+        }
+    }
+}
+
 on_both_databases! {
+    async fn prepared_pages_are_what_the_library_answers(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let options = sample::Options { versions: 300, ..sample::Options::default() };
+        let now = Timestamp::parse(&app.now()).unwrap();
+        record_sample(&app.store, options, now, |_| {}).await.unwrap();
+        let library = app.resolving_by_field();
+        // Rows of pages are prepared once the graph is in memory.
+        app.lineage.follow_newest().await.unwrap();
+        let mut documents = Documents(Rng::with_seed(11));
+        let mut valid = 0;
+        for _ in 0..200 {
+            let document = documents.pages();
+            let variables = json!({"roots": ["version_b", "version_c", "execution_b"], "yes": documents.0.bool()});
+            let prepared = app.query(&document, variables.clone()).await;
+            let resolved = TestApp::query_on(&library, &document, variables).await;
+            assert_eq!(prepared.body, resolved.body, "{document}");
+            valid += usize::from(prepared.errors.is_empty());
+        }
+        assert!(valid > 100, "too little was compared: {valid} documents");
+    }
+
+    // What is written between is in the pages that follow, and the graph keeps up with it.
+    async fn pages_show_what_was_written_just_before(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.create(&version("orders", "v1")).await;
+        app.lineage.follow_newest().await.unwrap();
+        for n in 2..80 {
+            let name = format!("v{n}");
+            app.create(&version("orders", &name)).await;
+            let page = app.artifact("orders", "versions(first: 1) { nodes { version state artifact { name } } }").await;
+            let newest = json!([{"version": name, "state": "AVAILABLE", "artifact": {"name": "orders"}}]);
+            assert_eq!(page["versions"]["nodes"], newest);
+        }
+    }
+
     async fn prepared_rows_are_what_the_library_answers(db: TestDb) {
         let app = TestApp::new(db).await;
         let options = sample::Options { versions: 300, ..sample::Options::default() };

@@ -13,9 +13,11 @@ use super::version::Version;
 use crate::graphql::connection::{Connection, Edge, Item, Read, int};
 use crate::graphql::error::ApiError;
 use crate::graphql::loaders::facts::RevisionTime;
+use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
+use crate::lineage::node::Node;
 use crate::store::artifact::ArtifactRow;
 use crate::store::edge::EdgeRow;
 use crate::store::execution::ExecutionRow;
@@ -34,6 +36,9 @@ pub trait Listed: OutputType + 'static {
 
     /// The node of a row.
     fn of_row(row: std::sync::Arc<Self::Row>, view: View) -> Self;
+
+    /// The node of the graph that it is, and the revision in which it is seen.
+    fn in_graph(&self) -> Option<(Node, i64)>;
 }
 
 macro_rules! listed {
@@ -45,6 +50,11 @@ macro_rules! listed {
 
             fn of_row(row: std::sync::Arc<$row>, view: View) -> Self {
                 Self { row, view }
+            }
+
+            fn in_graph(&self) -> Option<(Node, i64)> {
+                let node = NodeId::$node(self.row.id).node()?;
+                Some((node, self.view.scope.revision))
             }
         }
     };
@@ -94,6 +104,10 @@ impl<N: Listed> Edge for NodeEdge<N> {
     fn end(&self) -> Option<&N> {
         Some(&self.node)
     }
+
+    fn graph_end(&self) -> Option<(Node, i64)> {
+        self.node.in_graph()
+    }
 }
 
 /// The connection of nodes that were read.
@@ -108,7 +122,7 @@ pub fn connect<N: Listed>(read: Read<N::Row>) -> Connection<NodeEdge<N>> {
 /// A role in which a version and an execution stand to each other, seen from one of them.
 pub trait Link: Send + Sync + 'static {
     /// What stands at the other end.
-    type Node: OutputType + 'static;
+    type Node: Listed;
     /// The name of its edge's type.
     const EDGE: &'static str;
     /// The name of its connection's type.
@@ -196,6 +210,14 @@ impl<L: Link> Edge for LinkEdge<L> {
 
     fn end(&self) -> Option<&L::Node> {
         self.node.as_ref()
+    }
+
+    fn graph_end(&self) -> Option<(Node, i64)> {
+        self.node.as_ref()?.in_graph()
+    }
+
+    fn link(&self) -> Option<(&str, i64)> {
+        Some((&self.item.row.name, self.item.row.revision))
     }
 }
 

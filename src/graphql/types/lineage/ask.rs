@@ -46,7 +46,10 @@ impl Lineage {
             None => None,
         };
         let lineage = resources.lineage();
-        lineage.follow(view.scope.revision).await?;
+        // The newest also where a past state is asked: an execution's own fields are those known now.
+        lineage
+            .follow(resources.newest().await?.revision.max(view.scope.revision))
+            .await?;
         let roots = existing(lineage.graph().at(view.scope.revision), view, argument, &roots)?;
         let question = Arc::new(Question {
             roots,

@@ -2,9 +2,7 @@
 
 mod ask;
 mod paths;
-mod plain;
 mod rows;
-mod selection;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

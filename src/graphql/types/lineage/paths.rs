@@ -47,7 +47,7 @@ pub async fn find_paths(
     let deadline = Instant::now() + Duration::from_millis(deadline_ms);
     let at = view.scope.revision;
     let lineage = resources.lineage();
-    lineage.follow(at).await?;
+    lineage.follow(resources.newest().await?.revision.max(at)).await?;
     let ends = {
         let graph = lineage.graph();
         let end = |argument, id| existing(graph.at(at), view, argument, &[id]);

@@ -1,105 +1,18 @@
-//! The long lists of an answer of lineage: written from prepared rows where the selection allows it, else field by field.
+//! The long lists of an answer of lineage.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::resolve_list;
-use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
-
-use super::plain::{NodeFields, id, instant};
-use super::selection::{Fields, Plain, Selected, number, optional, separated, text};
 use super::{Answer, LineageEdge, LineageNode, load_nodes};
-use crate::graphql::context::RequestContext;
 use crate::graphql::error::ApiError;
+use crate::graphql::prepared::plain::{NodeFields, id, instant};
+use crate::graphql::prepared::selection::{Fields, Plain, Selected, number, optional, separated, text};
+use crate::graphql::prepared::{PreparedList, list_type};
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::Json;
 use crate::graphql::types::Node as NodeObject;
 use crate::lineage::edges::{Edge, Neighbours};
 use crate::lineage::graph::{Snapshot, Way};
 use crate::lineage::node::Node;
-
-/// Rows that are written before others get their turn.
-const PORTION: usize = 4_096;
-
-/// A list whose items are plain.
-trait Rows: Send + Sync {
-    /// What it is a list of.
-    type Item: OutputType;
-    /// What is selected of its items.
-    type Fields: Send + Sync;
-
-    fn answer(&self) -> &Arc<Answer>;
-    fn len(&self) -> usize;
-    /// The selection; none when it asks for what is not plain.
-    fn fields(&self, selected: &Selected<'_>) -> Option<Self::Fields>;
-    /// Writes some of its items, with commas between.
-    fn write(&self, json: &mut Vec<u8>, graph: Snapshot<'_>, fields: &Self::Fields, items: Range<usize>);
-    /// The items as the library resolves them.
-    fn items(&self, resources: &Resources) -> impl Future<Output = Result<Vec<Self::Item>, ApiError>> + Send;
-}
-
-async fn resolve<R: Rows>(rows: &R, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-    let prepares = ctx
-        .data_opt::<RequestContext>()
-        .is_none_or(|request| request.prepares_rows);
-    if prepares && let Some(fields) = rows.fields(&Selected::of(ctx)) {
-        return Ok(write(rows, &fields).await);
-    }
-    let failed = |error: ApiError| ctx.set_error_path(error.at(ctx.item.pos).into_server_error());
-    let resources = ctx
-        .data_opt::<Resources>()
-        .ok_or_else(|| ApiError::internal("the request has no resources"));
-    let items = rows.items(resources.map_err(failed)?).await.map_err(failed)?;
-    let length = items.len();
-    resolve_list(ctx, field, items, Some(length)).await
-}
-
-async fn write<R: Rows>(rows: &R, fields: &R::Fields) -> Value {
-    let answer = rows.answer();
-    let mut json = vec![b'['];
-    let mut begin = 0;
-    while begin < rows.len() {
-        if begin > 0 {
-            json.push(b',');
-            tokio::task::yield_now().await;
-        }
-        let end = rows.len().min(begin + PORTION);
-        rows.write(
-            &mut json,
-            answer.lineage.graph().at(answer.view.scope.revision),
-            fields,
-            begin..end,
-        );
-        begin = end;
-    }
-    json.push(b']');
-    Json(String::from_utf8(json).unwrap_or_default()).into_value()
-}
-
-macro_rules! list_type {
-    ($list:ident, $item:ident) => {
-        impl OutputType for $list {
-            fn type_name() -> Cow<'static, str> {
-                Vec::<$item>::type_name()
-            }
-
-            fn qualified_type_name() -> String {
-                Vec::<$item>::qualified_type_name()
-            }
-
-            fn create_type_info(registry: &mut Registry) -> String {
-                Vec::<$item>::create_type_info(registry)
-            }
-
-            async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-                resolve(self, ctx, field).await
-            }
-        }
-    };
-}
 
 /// The nodes of a page with their distances.
 pub struct NodeRows {
@@ -111,10 +24,15 @@ pub struct NodeRows {
 
 list_type!(NodeRows, LineageNode);
 
-enum RowField {
+/// The plain fields of a node of lineage.
+pub enum RowField {
+    /// The node.
     Node(NodeFields),
+    /// Its distance.
     Distance,
+    /// How many are directly upstream.
     UpstreamCount,
+    /// How many are directly downstream.
     DownstreamCount,
 }
 
@@ -132,15 +50,15 @@ impl Plain for RowField {
     }
 }
 
-impl Rows for NodeRows {
-    type Item = LineageNode;
+impl PreparedList for NodeRows {
+    type Item<'a> = LineageNode;
     type Fields = Fields<RowField>;
 
-    fn answer(&self) -> &Arc<Answer> {
-        &self.answer
+    fn revision(&self) -> i64 {
+        self.answer.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.nodes.len()
     }
 
@@ -165,7 +83,7 @@ impl Rows for NodeRows {
         });
     }
 
-    async fn items(&self, resources: &Resources) -> Result<Vec<LineageNode>, ApiError> {
+    async fn items<'a>(&'a self, resources: &'a Resources) -> Result<Vec<LineageNode>, ApiError> {
         let nodes = self.nodes.iter().map(|(node, _)| *node).collect();
         let objects = load_nodes(resources, self.answer.view, nodes).await?;
         let rows = objects
@@ -186,15 +104,15 @@ pub struct RootRows(pub Arc<Answer>);
 
 list_type!(RootRows, NodeObject);
 
-impl Rows for RootRows {
-    type Item = NodeObject;
+impl PreparedList for RootRows {
+    type Item<'a> = NodeObject;
     type Fields = NodeFields;
 
-    fn answer(&self) -> &Arc<Answer> {
-        &self.0
+    fn revision(&self) -> i64 {
+        self.0.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.0.walked.question().roots.len()
     }
 
@@ -210,7 +128,7 @@ impl Rows for RootRows {
         });
     }
 
-    async fn items(&self, resources: &Resources) -> Result<Vec<NodeObject>, ApiError> {
+    async fn items<'a>(&'a self, resources: &'a Resources) -> Result<Vec<NodeObject>, ApiError> {
         load_nodes(resources, self.0.view, self.0.walked.question().roots.clone()).await
     }
 }
@@ -225,11 +143,17 @@ pub struct EdgeRows {
 
 list_type!(EdgeRows, LineageEdge);
 
-enum EdgeField {
+/// The plain fields of an edge of lineage.
+pub enum EdgeField {
+    /// The node upstream.
     Source,
+    /// The node downstream.
     Target,
+    /// What it is.
     Role,
+    /// The execution's name for it.
     Name,
+    /// When it was recorded.
     RecordedAt,
 }
 
@@ -248,15 +172,15 @@ impl Plain for EdgeField {
     }
 }
 
-impl Rows for EdgeRows {
-    type Item = LineageEdge;
+impl PreparedList for EdgeRows {
+    type Item<'a> = LineageEdge;
     type Fields = Fields<EdgeField>;
 
-    fn answer(&self) -> &Arc<Answer> {
-        &self.answer
+    fn revision(&self) -> i64 {
+        self.answer.revision()
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.edges.len()
     }
 
@@ -276,7 +200,7 @@ impl Rows for EdgeRows {
         });
     }
 
-    async fn items(&self, _: &Resources) -> Result<Vec<LineageEdge>, ApiError> {
+    async fn items<'a>(&'a self, _: &'a Resources) -> Result<Vec<LineageEdge>, ApiError> {
         let graph = self.answer.lineage.graph();
         let graph = graph.at(self.answer.view.scope.revision);
         Ok(self.edges.iter().map(|edge| LineageEdge::of(edge, graph)).collect())

@@ -1,4 +1,4 @@
-//! The plain fields of the nodes of lineage, and how they are written from the graph in memory.
+//! The plain fields of nodes, and how they are written from the graph in memory.
 
 use super::selection::{Fields, Plain, Selected, list, optional, text};
 use crate::domain::key::ArtifactKey;

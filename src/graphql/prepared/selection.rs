@@ -5,6 +5,7 @@
 //! whole list the library's way is taken. Aliases, fragments, fields named twice and `__typename` are as the library has them;
 //! what `@skip` and `@include` leave out it has taken out of the document before. A test runs the same documents both ways.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{Field, FragmentDefinition, Selection, SelectionSet};
@@ -39,7 +40,10 @@ pub enum Entry<F> {
 }
 
 /// What is selected of an object of one type, in the order of the answer, each with the beginning of its member.
-pub struct Fields<F>(Vec<(String, Entry<F>)>);
+pub struct Fields<F> {
+    of: Cow<'static, str>,
+    members: Vec<(String, Entry<F>)>,
+}
 
 impl<'a> Selected<'a> {
     /// What is selected of the objects that `ctx` resolves.
@@ -52,12 +56,26 @@ impl<'a> Selected<'a> {
 
     /// The fields of a type; none when one is not plain.
     pub fn fields<F: Plain>(&self) -> Option<Fields<F>> {
-        let mut members: Vec<(&str, &str, Vec<&SelectionSet>)> = Vec::new();
+        self.read(Cow::Borrowed(F::TYPE), F::IS_NODE, F::named)
+    }
+
+    /// The fields of a type that is no node; `named` answers the field of a name with what is selected of it.
+    pub fn fields_of<F>(&self, of: &str, named: impl Fn(&str, &Selected<'_>) -> Option<F>) -> Option<Fields<F>> {
+        self.read(Cow::Owned(of.to_owned()), false, named)
+    }
+
+    fn read<F>(
+        &self,
+        of: Cow<'static, str>,
+        is_node: bool,
+        named: impl Fn(&str, &Selected<'_>) -> Option<F>,
+    ) -> Option<Fields<F>> {
+        let mut selected: Vec<(&str, &str, Vec<&SelectionSet>)> = Vec::new();
         for set in &self.sets {
-            self.collect::<F>(set, &mut members)?;
+            self.collect(set, &of, is_node, &mut selected)?;
         }
-        let mut fields = Vec::with_capacity(members.len());
-        for (key, name, sets) in members {
+        let mut members = Vec::with_capacity(selected.len());
+        for (key, name, sets) in selected {
             let entry = match name {
                 "__typename" => Entry::Typename,
                 name => {
@@ -65,17 +83,19 @@ impl<'a> Selected<'a> {
                         sets,
                         fragments: self.fragments,
                     };
-                    Entry::Field(F::named(name, &selected)?)
+                    Entry::Field(named(name, &selected)?)
                 }
             };
-            fields.push((format!("\"{key}\":"), entry));
+            members.push((format!("\"{key}\":"), entry));
         }
-        Some(Fields(fields))
+        Some(Fields { of, members })
     }
 
-    fn collect<'b, F: Plain>(
+    fn collect<'b>(
         &self,
         set: &'b SelectionSet,
+        of: &str,
+        is_node: bool,
         members: &mut Vec<(&'b str, &'b str, Vec<&'b SelectionSet>)>,
     ) -> Option<()>
     where
@@ -98,10 +118,10 @@ impl<'a> Selected<'a> {
             };
             let applies = condition.is_none_or(|condition| {
                 let on = condition.node.on.node.as_str();
-                on == F::TYPE || F::IS_NODE && on == "Node"
+                on == of || is_node && on == "Node"
             });
             if applies {
-                self.collect::<F>(inner, members)?;
+                self.collect(inner, of, is_node, members)?;
             }
         }
         Some(())
@@ -122,10 +142,10 @@ fn add<'b>(field: &'b Field, members: &mut Vec<(&'b str, &'b str, Vec<&'b Select
     Some(())
 }
 
-impl<F: Plain> Fields<F> {
+impl<F> Fields<F> {
     /// The fields of the type that are selected.
     pub fn fields(&self) -> impl Iterator<Item = &F> {
-        self.0.iter().filter_map(|(_, entry)| match entry {
+        self.members.iter().filter_map(|(_, entry)| match entry {
             Entry::Typename => None,
             Entry::Field(field) => Some(field),
         })
@@ -134,13 +154,13 @@ impl<F: Plain> Fields<F> {
     /// Writes an object; `write` writes the value of a field.
     pub fn write(&self, json: &mut Vec<u8>, mut write: impl FnMut(&mut Vec<u8>, &F)) {
         json.push(b'{');
-        for (index, (key, entry)) in self.0.iter().enumerate() {
+        for (index, (key, entry)) in self.members.iter().enumerate() {
             if index > 0 {
                 json.push(b',');
             }
             json.extend_from_slice(key.as_bytes());
             match entry {
-                Entry::Typename => text(json, F::TYPE),
+                Entry::Typename => text(json, &self.of),
                 Entry::Field(field) => write(json, field),
             }
         }
