@@ -74,11 +74,7 @@ fn on(
     for &size in &arguments.versions {
         println!("\n# {name}, {size} versions\n");
         let (url, graph) = (database(size), Graph::of(size));
-        if url.strip_prefix("sqlite:").is_some_and(|path| Path::new(path).exists()) {
-            println!("filled before");
-        } else {
-            println!("{}", data::fill(&url, &graph));
-        }
+        fill(&url, &graph);
         let mut database = runtime.block_on(Database::open(&url));
         println!("{}; {}", runtime.block_on(database.size()), load());
         let roots = runtime.block_on(Roots::find(&mut database, &graph));
@@ -95,6 +91,21 @@ fn on(
         println!("\n{}", load());
     }
     growth(&arguments.versions, &costs);
+}
+
+/// Fills a store, unless it is a file that was filled before; a file has its name only once it is whole.
+fn fill(url: &str, graph: &Graph) {
+    let Some(file) = url.strip_prefix("sqlite:") else {
+        println!("{}", data::fill(url, graph));
+        return;
+    };
+    if Path::new(file).exists() {
+        println!("filled before");
+        return;
+    }
+    let part = format!("{file}.part");
+    println!("{}", data::fill(&format!("sqlite:{part}"), graph));
+    std::fs::rename(part, file).unwrap();
 }
 
 /// How the cost of what was asked of every store grows from the first to the last.

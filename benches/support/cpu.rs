@@ -29,11 +29,18 @@ pub fn of_this_thread() -> f64 {
 
 /// Seconds of CPU time of all children of a process, those included that have ended.
 pub fn of_children(parent: u32) -> f64 {
-    let ended = fs::read_to_string(format!("/proc/{parent}/stat")).map_or(0.0, |stat| seconds(&stat, [13, 14]));
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let alive = pids.filter(|&pid| parent_of(pid) == Some(parent));
-    ended + alive.map(of_process).sum::<f64>()
+    let ended = || fs::read_to_string(format!("/proc/{parent}/stat")).map_or(0.0, |stat| seconds(&stat, [13, 14]));
+    loop {
+        let before = ended();
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let alive = pids.filter(|&pid| parent_of(pid) == Some(parent));
+        let sum = before + alive.map(of_process).sum::<f64>();
+        // A child that ends meanwhile is in neither of the two.
+        if ended() == before {
+            return sum;
+        }
+    }
 }
 
 /// The parent of a process.
