@@ -1,4 +1,4 @@
-//! The command line: `serve`, `demo`, `migrate`, `schema`, `import`, `export`, `sample`.
+//! The command line: `serve`, `demo`, `migrate`, `schema`, `import`, `export`, `lineage`, `sample`.
 //!
 //! Exit codes: 0 when all went well, 1 when some records were rejected, 2 when the command could not do its work. What
 //! went wrong is one sentence on standard error; standard output has only what was asked for.
@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod export;
 mod import;
+mod lineage;
 mod output;
 mod sample;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Import(import::Arguments),
     /// Write everything recorded, in the form that `import` reads.
     Export(export::Arguments),
+    /// Draw what a node was made from, or what was made from it.
+    Lineage(lineage::Arguments),
     /// Print sample data, in the form that `import` reads.
     Sample(sample::Arguments),
 }
@@ -59,6 +62,7 @@ pub async fn run(command_line: CommandLine) -> Result<ExitCode> {
         Command::Schema => schema(),
         Command::Import(arguments) => import::run(&settings.load(&[])?, arguments).await,
         Command::Export(arguments) => export::run(&settings.load(&[])?, arguments).await,
+        Command::Lineage(arguments) => lineage::run(&settings.load(&[])?, arguments).await,
         Command::Sample(arguments) => sample::run(&arguments),
     }
 }

@@ -8,6 +8,7 @@ use async_graphql::ID;
 use entity::ids::{ArtifactId, ExecutionId, PartitionId, VersionId};
 
 use super::error::ApiError;
+use crate::lineage::node::{Kind, Node};
 
 /// The digits of base32, as in RFC 4648, in lower case.
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -68,6 +69,29 @@ impl NodeId {
             );
             ApiError::bad_user_input(argument, message)
         })
+    }
+}
+
+impl From<Node> for NodeId {
+    fn from(node: Node) -> Self {
+        match node.kind() {
+            Kind::Artifact => Self::Artifact(ArtifactId(node.id())),
+            Kind::Partition => Self::Partition(PartitionId(node.id())),
+            Kind::Version => Self::Version(VersionId(node.id())),
+            Kind::Execution => Self::Execution(ExecutionId(node.id())),
+        }
+    }
+}
+
+impl NodeId {
+    /// The node of the graph that it names; none when no node can have it.
+    pub fn node(self) -> Option<Node> {
+        match self {
+            Self::Artifact(id) => Node::of_id(Kind::Artifact, id.0),
+            Self::Partition(id) => Node::of_id(Kind::Partition, id.0),
+            Self::Version(id) => Node::of_id(Kind::Version, id.0),
+            Self::Execution(id) => Node::of_id(Kind::Execution, id.0),
+        }
     }
 }
 

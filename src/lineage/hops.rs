@@ -104,8 +104,19 @@ impl Hops {
         self.work += members.len();
     }
 
-    /// Appends the shown nodes that are a hop away from one: perhaps several times, perhaps itself among them.
-    pub fn neighbours(&mut self, snapshot: Snapshot<'_>, node: Node, way: Way, found: &mut Vec<Node>) {
+    /// Appends the shown nodes that are a hop away from one: perhaps several times, perhaps itself among them. What `passed` has
+    /// is not passed through, and what is passed through is added to it.
+    ///
+    /// A walk that goes level by level keeps one such set for each direction: whatever lies beyond a node that was passed through
+    /// before has been reached then, in as few hops or fewer.
+    pub fn neighbours(
+        &mut self,
+        snapshot: Snapshot<'_>,
+        node: Node,
+        way: Way,
+        passed: &mut FxHashSet<Node>,
+        found: &mut Vec<Node>,
+    ) {
         if self.are_edges() {
             let before = found.len();
             found.extend(snapshot.links(node, way).map(|link| end(node, link)));
@@ -113,7 +124,6 @@ impl Hops {
             return;
         }
         let mut stack = std::mem::take(&mut self.stack);
-        self.passed.clear();
         self.members(snapshot, node, &mut stack);
         while let Some(base) = stack.pop() {
             self.work += 1;
@@ -122,7 +132,7 @@ impl Hops {
                 let other = end(base, link);
                 match self.look(snapshot, other) {
                     Sight::Shown(shown) => found.push(shown),
-                    Sight::Through if self.passed.insert(other) => stack.push(other),
+                    Sight::Through if passed.insert(other) => stack.push(other),
                     Sight::Through => {}
                     Sight::Stop => self.stopped = true,
                 }
@@ -134,7 +144,10 @@ impl Hops {
     /// The other nodes that are a hop away from one, in order, each once.
     pub fn distinct_neighbours(&mut self, snapshot: Snapshot<'_>, node: Node, way: Way, found: &mut Vec<Node>) {
         found.clear();
-        self.neighbours(snapshot, node, way, found);
+        let mut passed = std::mem::take(&mut self.passed);
+        passed.clear();
+        self.neighbours(snapshot, node, way, &mut passed, found);
+        self.passed = passed;
         found.sort_unstable();
         found.dedup();
         found.retain(|other| *other != node);

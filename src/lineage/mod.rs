@@ -16,6 +16,7 @@ pub mod paths;
 pub mod question;
 pub mod walk;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
@@ -46,6 +47,23 @@ struct Inner {
     graph: RwLock<Graph>,
     /// Whoever takes the graph further.
     following: Mutex<()>,
+    under_way: AtomicUsize,
+}
+
+/// A walk under way, which ends when whoever waits for it goes away.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Time ran out before there was anything to answer.
@@ -59,12 +77,18 @@ impl Lineage {
             store,
             graph: RwLock::default(),
             following: Mutex::default(),
+            under_way: AtomicUsize::new(0),
         }))
     }
 
     /// The graph, as far as it has come. Let go of it before waiting for anything.
     pub fn graph(&self) -> RwLockReadGuard<'_, Graph> {
         self.0.graph.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many walks are under way.
+    pub fn walks(&self) -> usize {
+        self.0.under_way.load(Ordering::Relaxed)
     }
 
     /// Takes the graph to a revision that the store has, at least. What has begun goes on when the caller goes away, since
@@ -95,7 +119,7 @@ impl Lineage {
                 return Ok(());
             }
             if position.revision == 0 || behind > FAR_BEHIND.max(position.revision / 4) {
-                let graph = follow::load(&db, through).await?;
+                let graph = follow::load(&db.for_much(), through).await?;
                 *self.0.graph.write().unwrap_or_else(PoisonError::into_inner) = graph;
             } else if let Some(step) = Step::read(&db, position).await? {
                 let mut graph = self.0.graph.write().unwrap_or_else(PoisonError::into_inner);
@@ -124,6 +148,7 @@ impl Lineage {
         limit: usize,
         deadline: Instant,
     ) -> Result<Walked, OutOfTime> {
+        let _counted = UnderWay::begin(&self.0.under_way);
         let at = question.revision;
         let mut walk = Walk::new(question, skip, limit, self.graph().at(at));
         while !walk.advance(self.graph().at(at), PORTION) {

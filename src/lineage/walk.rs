@@ -38,6 +38,8 @@ struct Side {
     frontier: Vec<Node>,
     followed: usize,
     next: Vec<Node>,
+    /// What it has passed through.
+    passed: FxHashSet<Node>,
 }
 
 /// A walk under way.
@@ -93,6 +95,7 @@ impl Walk {
                 frontier: Vec::new(),
                 followed: 0,
                 next: Vec::new(),
+                passed: FxHashSet::default(),
             };
             starts.into_iter().for_each(|node| walk.reach(&mut side, node));
             walk.sides.push(side);
@@ -126,7 +129,7 @@ impl Walk {
                     }
                     side.followed += 1;
                     if at_depth {
-                        self.look_beyond(snapshot, node, side.way);
+                        self.look_beyond(snapshot, node, side);
                     } else {
                         self.follow(snapshot, node, side);
                     }
@@ -157,7 +160,8 @@ impl Walk {
             self.cut.extend(found.drain(most..));
         } else {
             found.clear();
-            self.hops.neighbours(snapshot, node, side.way, &mut found);
+            self.hops
+                .neighbours(snapshot, node, side.way, &mut side.passed, &mut found);
         }
         found.iter().for_each(|&node| self.reach(side, node));
         self.found = found;
@@ -178,13 +182,14 @@ impl Walk {
     }
 
     /// Notes whether a node at the greatest depth has a neighbour that is not shown.
-    fn look_beyond(&mut self, snapshot: Snapshot<'_>, node: Node, way: Way) {
+    fn look_beyond(&mut self, snapshot: Snapshot<'_>, node: Node, side: &mut Side) {
         if self.beyond && !self.hops.prune() {
             return;
         }
         let mut found = std::mem::take(&mut self.found);
         found.clear();
-        self.hops.neighbours(snapshot, node, way, &mut found);
+        self.hops
+            .neighbours(snapshot, node, side.way, &mut side.passed, &mut found);
         self.beyond |= found.iter().any(|node| !self.position.contains_key(node));
         self.found = found;
     }

@@ -1,13 +1,12 @@
 //! Artifacts as rows: what they are called, and which partitions they have as of a revision.
 
 use ::entity::{ArtifactId, NEVER};
-use sea_orm::ConnectionTrait;
 
 use super::artifact_list::ArtifactOrderField;
 use super::cells::Cells;
 use super::page::{Key, prefix};
 use super::sql::{Binds, first, place, read};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::key::ArtifactKey;
 use crate::domain::time::{Granularity, Timestamp};
 
@@ -176,7 +175,7 @@ pub(super) fn read_granularity(text: &str) -> Result<Granularity, StoreError> {
 
 /// Artifacts by id.
 pub async fn artifact_find_many(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[ArtifactId],
 ) -> Result<Vec<ArtifactRow>, StoreError> {
@@ -193,7 +192,7 @@ pub async fn artifact_find_many(
 
 /// Artifacts by key: an answer for each, in their order.
 pub async fn artifact_find_by_keys(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     keys: &[ArtifactKey],
 ) -> Result<Vec<Option<ArtifactRow>>, StoreError> {
@@ -213,7 +212,7 @@ pub async fn artifact_find_by_keys(
 
 /// One artifact by key, read by a statement without a list: the first step of the most frequent query.
 pub(super) async fn artifact_find(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     key: &ArtifactKey,
 ) -> Result<Option<ArtifactRow>, StoreError> {

@@ -1,7 +1,6 @@
 //! Lists of artifacts: filtered, ordered and paged; the tree of projects and domains; and what is counted of each.
 
 use ::entity::ArtifactId;
-use sea_orm::ConnectionTrait;
 
 use super::artifact::{ArtifactRow, artifact_columns, read_artifact};
 use super::page::{KeyKind, OrderDirection, Page, Slice, prefix};
@@ -9,7 +8,7 @@ use super::sql::{Binds, deal, place, read, spread};
 use super::version_conditions::Conditions;
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionsOf};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::filter::DateTimeRange;
 use crate::domain::time::Timestamp;
 
@@ -136,7 +135,7 @@ fn schema_conditions(binds: &mut Binds, all: &mut Conditions, revision: &str, fi
 
 /// Artifacts, filtered and ordered.
 pub async fn artifact_list(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     filter: &ArtifactFilter,
     order: ArtifactOrder,
@@ -177,11 +176,7 @@ pub async fn artifact_list(
 }
 
 /// How many artifacts there are.
-pub async fn artifact_count(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    filter: &ArtifactFilter,
-) -> Result<i64, StoreError> {
+pub async fn artifact_count(db: &impl Reader, scope: &Scope, filter: &ArtifactFilter) -> Result<i64, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let all = conditions(&mut binds, &revision, filter);
@@ -209,7 +204,7 @@ pub struct DomainRow {
 }
 
 /// The projects that have artifacts, ascending, with their domains.
-pub async fn artifact_projects(db: &impl ConnectionTrait, scope: &Scope) -> Result<Vec<ProjectRow>, StoreError> {
+pub async fn artifact_projects(db: &impl Reader, scope: &Scope) -> Result<Vec<ProjectRow>, StoreError> {
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let sql = format!(
@@ -234,7 +229,7 @@ pub async fn artifact_projects(db: &impl ConnectionTrait, scope: &Scope) -> Resu
 
 /// The artifacts of domains, each given as project and domain, by name: a page for each, in their order.
 pub async fn artifact_list_by_domains(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[(String, String)],
     page: &Page,
@@ -267,7 +262,7 @@ pub async fn artifact_list_by_domains(
 
 /// How many artifacts domains have, each given as project and domain: an answer for each, in their order.
 pub async fn artifact_count_by_domains(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[(String, String)],
 ) -> Result<Vec<i64>, StoreError> {
@@ -285,7 +280,7 @@ pub async fn artifact_count_by_domains(
 /// When the newest versions of artifacts were produced; of one without any, when it was recorded: an answer for each, in
 /// their order; none for one that is not there.
 pub async fn artifact_updated_at(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[ArtifactId],
 ) -> Result<Vec<Option<Timestamp>>, StoreError> {
@@ -305,7 +300,7 @@ pub async fn artifact_updated_at(
 
 /// How many versions artifacts have, in whatever state: an answer for each, in their order.
 pub async fn artifact_version_counts(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[ArtifactId],
 ) -> Result<Vec<i64>, StoreError> {

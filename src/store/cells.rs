@@ -4,9 +4,10 @@
 //! Many rows are therefore packed by SQLite into one JSON text, which is read here for a tenth of that.
 
 use ::entity::{ArtifactId, ExecutionId, PartitionId, VersionId};
+use rusqlite::types::Value as Stored;
 use sea_orm::QueryResult;
 
-use super::StoreError;
+use super::{LocalRows, StoreError};
 
 /// The answer of a statement.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum RowSet {
     Rows(Vec<QueryResult>),
     /// A JSON array of arrays, as SQLite writes it: without white space.
     Packed(String),
+    /// Rows that were read without the driver.
+    Local(LocalRows),
 }
 
 impl RowSet {
@@ -22,6 +25,10 @@ impl RowSet {
     pub fn each(&self, mut f: impl FnMut(&mut Cells) -> Result<(), StoreError>) -> Result<(), StoreError> {
         match self {
             Self::Rows(rows) => rows.iter().try_for_each(|row| f(&mut Cells::Row { row, next: 0 })),
+            Self::Local(rows) => rows
+                .values
+                .chunks(rows.columns.max(1))
+                .try_for_each(|values| f(&mut Cells::Local { values, next: 0 })),
             Self::Packed(text) => {
                 let mut packed = Packed { text, at: 0 };
                 packed.skip(b'[');
@@ -51,6 +58,13 @@ pub(super) enum Cells<'a> {
     },
     /// Inside of a packed row.
     Packed(Packed<'a>),
+    /// A row that was read without the driver.
+    Local {
+        /// The row.
+        values: &'a [Stored],
+        /// The next column.
+        next: usize,
+    },
 }
 
 impl Cells<'_> {
@@ -62,10 +76,14 @@ impl Cells<'_> {
                 *next += 1;
                 T::of_row(row, index)
             }
+            Self::Local { values, next } => {
+                let value = values.get(*next).and_then(T::of_local);
+                *next += 1;
+                value.ok_or_else(wrong_column)
+            }
             Self::Packed(packed) => {
                 packed.skip(b',');
-                T::of_packed(packed)
-                    .ok_or_else(|| StoreError::Inconsistent("a column holds what it should not".to_owned()))
+                T::of_packed(packed).ok_or_else(wrong_column)
             }
         }
     }
@@ -76,14 +94,19 @@ impl Cells<'_> {
     }
 }
 
+fn wrong_column() -> StoreError {
+    StoreError::Inconsistent("a column holds what it should not".to_owned())
+}
+
 /// A value of a column.
 pub(super) trait Cell: Sized {
     fn of_row(row: &QueryResult, index: usize) -> Result<Self, StoreError>;
     fn of_packed(packed: &mut Packed) -> Option<Self>;
+    fn of_local(value: &Stored) -> Option<Self>;
 }
 
 macro_rules! cells {
-    ($($type:ty: $read:expr;)*) => {$(
+    ($($type:ty: $read:expr, $local:expr;)*) => {$(
         impl Cell for $type {
             fn of_row(row: &QueryResult, index: usize) -> Result<Self, StoreError> {
                 Ok(row.try_get_by_index(index)?)
@@ -93,19 +116,39 @@ macro_rules! cells {
                 let read: fn(&mut Packed) -> Option<Self> = $read;
                 read(packed)
             }
+
+            fn of_local(value: &Stored) -> Option<Self> {
+                let read: fn(&Stored) -> Option<Self> = $local;
+                read(value)
+            }
         }
     )*};
 }
 
+fn integer(value: &Stored) -> Option<i64> {
+    match value {
+        Stored::Integer(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn text(value: &Stored) -> Option<String> {
+    match value {
+        Stored::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
 cells! {
-    i64: |packed| packed.number();
-    i32: |packed| i32::try_from(packed.number()?).ok();
-    String: |packed| packed.string();
-    Option<String>: |packed| if packed.null() { Some(None) } else { packed.string().map(Some) };
-    ArtifactId: |packed| packed.number().map(ArtifactId);
-    PartitionId: |packed| packed.number().map(PartitionId);
-    VersionId: |packed| packed.number().map(VersionId);
-    ExecutionId: |packed| packed.number().map(ExecutionId);
+    i64: |packed| packed.number(), integer;
+    i32: |packed| i32::try_from(packed.number()?).ok(), |value| i32::try_from(integer(value)?).ok();
+    String: |packed| packed.string(), text;
+    Option<String>: |packed| if packed.null() { Some(None) } else { packed.string().map(Some) },
+        |value| if *value == Stored::Null { Some(None) } else { text(value).map(Some) };
+    ArtifactId: |packed| packed.number().map(ArtifactId), |value| integer(value).map(ArtifactId);
+    PartitionId: |packed| packed.number().map(PartitionId), |value| integer(value).map(PartitionId);
+    VersionId: |packed| packed.number().map(VersionId), |value| integer(value).map(VersionId);
+    ExecutionId: |packed| packed.number().map(ExecutionId), |value| integer(value).map(ExecutionId);
 }
 
 /// A place in packed rows.

@@ -1,12 +1,11 @@
 //! Edges as rows: what executions took in and gave out, and who consumed a version.
 
 use ::entity::{ExecutionId, VersionId, edge};
-use sea_orm::ConnectionTrait;
 
 use super::cells::Cells;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice, Walk};
 use super::sql::{Binds, deal, spread};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 
 /// What the keys of an execution's edges are made of: the name and the version.
 pub const EXECUTION_EDGE_SHAPE: &[KeyKind] = &[KeyKind::Text, KeyKind::Int];
@@ -66,7 +65,7 @@ const OF_VERSION: Side = Side {
 
 /// The inputs or outputs of executions, by name: a page for each, in their order.
 pub async fn edge_list_by_executions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[ExecutionId],
     role: Role,
@@ -80,7 +79,7 @@ pub async fn edge_list_by_executions(
 
 /// Who consumed or produced versions, in order of recording of the executions: a page for each, in their order.
 pub async fn edge_list_by_versions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[VersionId],
     role: Role,
@@ -93,7 +92,7 @@ pub async fn edge_list_by_versions(
 }
 
 async fn list(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     parents: &[i64],
     side: Side,
@@ -149,7 +148,7 @@ const fn number(role: Role) -> i16 {
 
 /// How many inputs or outputs executions have: an answer for each, in their order.
 pub async fn edge_count_by_executions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[ExecutionId],
     role: Role,
@@ -160,7 +159,7 @@ pub async fn edge_count_by_executions(
 
 /// How many edges consume or produce versions: an answer for each, in their order.
 pub async fn edge_count_by_versions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[VersionId],
     role: Role,
@@ -170,7 +169,7 @@ pub async fn edge_count_by_versions(
 }
 
 async fn count(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     parents: &[i64],
     side: Side,

@@ -1,13 +1,12 @@
 //! Executions as rows. Their own fields are those known now; whether they are there depends on the scope.
 
 use ::entity::{ExecutionId, NO_TIME};
-use sea_orm::ConnectionTrait;
 
 use super::cells::Cells;
 use super::execution_list::ExecutionOrderField;
 use super::page::Key;
 use super::sql::{Binds, place, read};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::key::ExecutionKey;
 use crate::domain::record::{ExecutionKind, ExecutionState};
 use crate::domain::time::Timestamp;
@@ -102,7 +101,7 @@ pub(super) fn read_execution(cells: &mut Cells) -> Result<ExecutionRow, StoreErr
 
 /// Executions by id.
 pub async fn execution_find_many(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[ExecutionId],
 ) -> Result<Vec<ExecutionRow>, StoreError> {
@@ -116,7 +115,7 @@ pub async fn execution_find_many(
 
 /// Executions by key: an answer for each, in their order.
 pub async fn execution_find_by_keys(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     keys: &[ExecutionKey],
 ) -> Result<Vec<Option<ExecutionRow>>, StoreError> {
@@ -138,7 +137,7 @@ pub async fn execution_find_by_keys(
 
 /// The metadata of executions: JSON objects, as text.
 pub async fn execution_metadata(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[ExecutionId],
 ) -> Result<Vec<(ExecutionId, Option<String>)>, StoreError> {

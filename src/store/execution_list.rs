@@ -1,13 +1,12 @@
 //! Lists of executions: filtered, ordered and paged, and those that are part of others.
 
 use ::entity::{ExecutionId, NO_TIME};
-use sea_orm::ConnectionTrait;
 
 use super::execution::{COLUMNS, EXECUTION_COLUMNS, ExecutionRow, read_execution};
 use super::page::{KeyKind, OrderDirection, Page, Slice};
 use super::sql::{Binds, deal, read, spread};
 use super::version_conditions::Conditions;
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::filter::DateTimeRange;
 use crate::domain::record::{ExecutionKind, ExecutionState};
 
@@ -108,7 +107,7 @@ fn conditions(binds: &mut Binds, scope: &Scope, filter: &ExecutionFilter) -> Con
 
 /// Executions, filtered and ordered.
 pub async fn execution_list(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     filter: &ExecutionFilter,
     order: ExecutionOrder,
@@ -125,11 +124,7 @@ pub async fn execution_list(
 }
 
 /// How many executions there are.
-pub async fn execution_count(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    filter: &ExecutionFilter,
-) -> Result<i64, StoreError> {
+pub async fn execution_count(db: &impl Reader, scope: &Scope, filter: &ExecutionFilter) -> Result<i64, StoreError> {
     let mut binds = Binds::new(db);
     let all = conditions(&mut binds, scope, filter);
     binds
@@ -139,7 +134,7 @@ pub async fn execution_count(
 
 /// The executions that are part of others, in order of recording: a page for each, in their order.
 pub async fn execution_list_by_parents(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[ExecutionId],
     page: &Page,
@@ -167,7 +162,7 @@ pub async fn execution_list_by_parents(
 
 /// How many executions are part of others: an answer for each, in their order.
 pub async fn execution_count_by_parents(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[ExecutionId],
 ) -> Result<Vec<i64>, StoreError> {

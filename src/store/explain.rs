@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use ::entity::{ArtifactId, PartitionId};
-use sea_orm::ConnectionTrait;
 
 use super::artifact::artifact_find;
 use super::page::Page;
@@ -13,7 +12,7 @@ use super::resolve::{SelectError, Selection, asked, version_select, without_part
 use super::version::{VersionRow, VersionState};
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionOrder, VersionsOf, version_list};
-use super::{Scope, StoreError};
+use super::{Reader, Scope, StoreError};
 use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery};
 use crate::domain::time::Window;
 
@@ -44,7 +43,7 @@ pub struct Explanation {
 
 /// Makes the same choice as [`version_select`] and explains it.
 pub async fn version_explain(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     query: &VersionKeyQuery,
     limit: u32,
@@ -100,7 +99,7 @@ pub async fn version_explain(
 /// The artifact's versions: those in the partitions asked for, then those that are not, each newest first; the chosen one
 /// among them.
 async fn candidates(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     id: ArtifactId,
     asked: Option<&PartitionTest>,
@@ -135,7 +134,7 @@ async fn candidates(
 }
 
 async fn partitions_of(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     versions: &[VersionRow],
 ) -> Result<HashMap<PartitionId, PartitionRow>, StoreError> {

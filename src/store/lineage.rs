@@ -6,13 +6,12 @@
 use std::collections::BTreeSet;
 
 use ::entity::{NO_TIME, edge};
-use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 
 use super::artifact::read_granularity;
 use super::cells::Cells;
 use super::sql::{Binds, read};
-use super::{StoreError, dialect};
+use super::{Reader, StoreError, dialect};
 use crate::domain::record::{ExecutionKind, ExecutionState};
 use crate::domain::time::{Granularity, Timestamp};
 
@@ -63,7 +62,7 @@ pub struct LogEntry {
 }
 
 /// The revisions after one, ascending, at most `limit`.
-pub async fn log_after(db: &impl ConnectionTrait, revision: i64, limit: i64) -> Result<Vec<LogEntry>, StoreError> {
+pub async fn log_after(db: &impl Reader, revision: i64, limit: i64) -> Result<Vec<LogEntry>, StoreError> {
     let mut binds = Binds::new(db);
     let after = binds.bind(revision);
     let limit = binds.limit(limit);
@@ -138,7 +137,7 @@ pub struct ArtifactFacts {
 }
 
 /// Artifacts; not by [`Rows::OfArtifacts`].
-pub async fn artifact_facts(db: &impl ConnectionTrait, rows: Rows<'_>) -> Result<Vec<ArtifactFacts>, StoreError> {
+pub async fn artifact_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<ArtifactFacts>, StoreError> {
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "artifact");
     let sql = format!(
@@ -174,7 +173,7 @@ pub struct PartitionFacts {
 }
 
 /// Partitions.
-pub async fn partition_facts(db: &impl ConnectionTrait, rows: Rows<'_>) -> Result<Vec<PartitionFacts>, StoreError> {
+pub async fn partition_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<PartitionFacts>, StoreError> {
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "partition");
     let sql = format!(
@@ -227,7 +226,7 @@ pub struct VersionFacts {
 }
 
 /// Versions.
-pub async fn version_facts(db: &impl ConnectionTrait, rows: Rows<'_>) -> Result<Vec<VersionFacts>, StoreError> {
+pub async fn version_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<VersionFacts>, StoreError> {
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "version");
     let sql = format!(
@@ -277,7 +276,7 @@ pub struct ExecutionFacts {
 }
 
 /// Executions; not by [`Rows::OfArtifacts`].
-pub async fn execution_facts(db: &impl ConnectionTrait, rows: Rows<'_>) -> Result<Vec<ExecutionFacts>, StoreError> {
+pub async fn execution_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<ExecutionFacts>, StoreError> {
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "execution");
     let sql = format!(
@@ -330,7 +329,7 @@ pub enum EdgesOf<'a> {
 
 /// The edges of executions that were recorded after the revision `after`, up to `through`.
 pub async fn edge_facts(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     of: EdgesOf<'_>,
     after: i64,
     through: i64,

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod export;
 pub mod ledger;
 pub mod lineage;
+mod local;
 pub mod page;
 pub mod partition;
 pub mod partition_filter;
@@ -44,6 +45,8 @@ use sea_orm::{
 };
 
 pub use error::StoreError;
+use local::Local;
+pub use local::LocalRows;
 pub use scope::Scope;
 
 /// How to reach a database.
@@ -63,6 +66,8 @@ pub struct Store {
     reader: DatabaseConnection,
     /// One connection: writes of this process stand in line here, not at the database.
     writer: DatabaseConnection,
+    /// Short reads of SQLite.
+    local: Option<Arc<Local>>,
 }
 
 /// How far a database's schema is.
@@ -81,7 +86,8 @@ impl Store {
     pub async fn connect(options: &Options) -> Result<Self, StoreError> {
         let reader = Database::connect(dialect::connect_options(options, options.max_connections)?).await?;
         let writer = Database::connect(dialect::connect_options(options, 1)?).await?;
-        Ok(Self { reader, writer })
+        let local = Local::of(&options.url, options.timeout).map(Arc::new);
+        Ok(Self { reader, writer, local })
     }
 
     /// Which of the two databases it is.
@@ -91,16 +97,14 @@ impl Store {
 
     /// A connection for the reads of one request, which counts their statements.
     pub fn session(&self) -> Session {
-        Session {
-            connection: self.reader.clone(),
-            statements: Arc::default(),
-        }
+        self.session_counting(Arc::default())
     }
 
     /// The same, counting on a counter that somebody else reads.
     pub fn session_counting(&self, statements: Arc<AtomicU64>) -> Session {
         Session {
             connection: self.reader.clone(),
+            local: self.local.clone(),
             statements,
         }
     }
@@ -141,6 +145,7 @@ impl Store {
 
     /// Closes its connections, after what is under way.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.local.iter().for_each(|local| local.close());
         self.reader.close_by_ref().await?;
         Ok(self.writer.close_by_ref().await?)
     }
@@ -150,10 +155,20 @@ impl Store {
 #[derive(Clone, Debug)]
 pub struct Session {
     connection: DatabaseConnection,
+    local: Option<Arc<Local>>,
     statements: Arc<AtomicU64>,
 }
 
 impl Session {
+    /// The same connection for statements that read much: none is tried on the thread that asks.
+    #[must_use]
+    pub fn for_much(&self) -> Self {
+        Self {
+            local: None,
+            ..self.clone()
+        }
+    }
+
     /// How many statements have run.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
@@ -161,6 +176,26 @@ impl Session {
 
     fn count(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What statements that read run on.
+pub trait Reader: ConnectionTrait {
+    /// The rows of a statement, read on this thread; none when it has to go the driver's way.
+    #[doc(hidden)]
+    fn read_here(&self, _sql: &str, _values: &[sea_orm::Value]) -> Option<LocalRows> {
+        None
+    }
+}
+
+impl Reader for DatabaseConnection {}
+impl Reader for DatabaseTransaction {}
+
+impl Reader for Session {
+    fn read_here(&self, sql: &str, values: &[sea_orm::Value]) -> Option<LocalRows> {
+        let rows = self.local.as_ref()?.read(sql, values)?;
+        self.count();
+        Some(rows)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ::entity::{ArtifactId, NO_TIME, PartitionId};
-use sea_orm::ConnectionTrait;
 
 use super::artifact::read_granularity;
 use super::cells::Cells;
@@ -14,7 +13,7 @@ use super::version_conditions::{Conditions, has_value, in_ranges};
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionsOf};
 use super::version_place::single;
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::time::{Timestamp, Window};
 
 /// What the keys of partitions are made of.
@@ -70,7 +69,7 @@ fn read_partition(cells: &mut Cells) -> Result<PartitionRow, StoreError> {
 
 /// Partitions by id.
 pub async fn partition_find_many(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[PartitionId],
 ) -> Result<Vec<PartitionRow>, StoreError> {
@@ -131,7 +130,7 @@ pub(super) fn of_test(binds: &mut Binds, revision: &str, test: &Inner) -> (Strin
 /// The partitions of many artifacts, newest window first, those without one last; of the same window, the later recorded
 /// first: a page for each, in their order.
 pub async fn partition_list(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[PartitionsOf],
     page: &Page,
@@ -212,11 +211,7 @@ fn picked(binds: &mut Binds, parents: &str, from: &str, conditions: &str, walk: 
 }
 
 /// How many partitions artifacts have: an answer for each, in their order.
-pub async fn partition_count(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[PartitionsOf],
-) -> Result<Vec<i64>, StoreError> {
+pub async fn partition_count(db: &impl Reader, scope: &Scope, of: &[PartitionsOf]) -> Result<Vec<i64>, StoreError> {
     let mut counts = vec![0; of.len()];
     let (plain, tests) = split(of);
     if !plain.is_empty() {
@@ -257,7 +252,7 @@ pub async fn partition_count(
 
 /// How many versions partitions have: an answer for each, in their order.
 pub async fn partition_version_counts(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[PartitionId],
 ) -> Result<Vec<i64>, StoreError> {

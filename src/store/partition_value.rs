@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ::entity::{NO_TIME, VersionId};
-use sea_orm::ConnectionTrait;
 
 use super::artifact::ArtifactRow;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice};
@@ -11,7 +10,7 @@ use super::partition::{passes, visible};
 use super::partition_filter::PartitionTest;
 use super::sql::{Binds, deal, spread};
 use super::version_conditions::{self as conditions, Conditions};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::time::{Granularity, Timestamp, Window};
 
 /// What the keys of values are made of.
@@ -48,7 +47,7 @@ const TOGETHER: usize = 64;
 /// The different values that a key has in the partitions of many artifacts, ascending by code point: a page for each, in
 /// their order.
 pub async fn partition_values(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[Within<'_>],
     key: &str,
@@ -83,7 +82,7 @@ pub async fn partition_values(
 
 /// How many different values a key has in the partitions of many artifacts, in their order.
 pub async fn partition_value_counts(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[Within<'_>],
     key: &str,
@@ -127,7 +126,7 @@ pub struct BucketRow {
 /// are left out. A size finer than an artifact's means the artifact's. Three statements for each 64 artifacts, whatever
 /// the number of windows.
 pub async fn time_buckets(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[Within<'_>],
     granularity: Granularity,
@@ -261,11 +260,7 @@ impl Within<'_> {
 }
 
 /// Of each artifact's windows: the start, and how many partitions start there.
-async fn partitions(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[Within<'_>],
-) -> Result<Vec<Vec<(i64, i64)>>, StoreError> {
+async fn partitions(db: &impl Reader, scope: &Scope, of: &[Within<'_>]) -> Result<Vec<Vec<(i64, i64)>>, StoreError> {
     let mut binds = Binds::new(db);
     let members = members(of, |position, within| {
         let revision = binds.bind(scope.revision);
@@ -289,11 +284,7 @@ async fn partitions(
 }
 
 /// Of each artifact's windows: the start, how many versions it has, and when the newest available one was produced.
-async fn versions(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[Within<'_>],
-) -> Result<Vec<Vec<(i64, i64, i64)>>, StoreError> {
+async fn versions(db: &impl Reader, scope: &Scope, of: &[Within<'_>]) -> Result<Vec<Vec<(i64, i64, i64)>>, StoreError> {
     let mut binds = Binds::new(db);
     let members = members(of, |position, within| {
         let (revision, none) = (binds.bind(scope.revision), binds.bind(NO_TIME));
@@ -314,7 +305,7 @@ async fn versions(
 
 /// The available versions that were produced at given instants in given windows of each artifact: window, ordinal, id.
 async fn latest(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[Within<'_>],
     windows: &[Vec<(i64, i64)>],

@@ -1,14 +1,12 @@
 //! Which version a consumer gets: an exact one, the one at an alias, or the most recent; and why.
 
-use sea_orm::ConnectionTrait;
-
 use super::artifact::{ArtifactRow, artifact_find};
 use super::partition::{PartitionRow, partition_find_many};
 use super::partition_filter::{PartitionTest, UnknownKey};
 use super::sql::{Binds, first};
 use super::version::{VersionRow, VersionState, read_version, version_columns};
 use super::version_latest::{LatestOf, version_latest_by_artifacts};
-use super::{Scope, StoreError};
+use super::{Reader, Scope, StoreError};
 use crate::domain::filter::{PartitionFilter, VersionKeyQuery};
 
 /// Why no choice could be made.
@@ -48,7 +46,7 @@ pub struct Selection {
 ///
 /// One statement without a partition; two for the most recent of one.
 pub async fn version_select(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     query: &VersionKeyQuery,
 ) -> Result<Selection, SelectError> {
@@ -94,7 +92,7 @@ pub(super) fn asked(query: &VersionKeyQuery) -> Option<&PartitionFilter> {
 }
 
 async fn most_recent(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     artifact: &ArtifactRow,
     partition: Option<PartitionTest>,
@@ -108,7 +106,7 @@ async fn most_recent(
 
 /// What a query without its partition chooses, in one statement.
 pub(super) async fn without_partition(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     query: &VersionKeyQuery,
 ) -> Result<Option<VersionRow>, StoreError> {
@@ -142,7 +140,7 @@ pub(super) async fn without_partition(
 
 /// Whether a version belongs to a partition that passes.
 async fn in_partition(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     version: &VersionRow,
     test: &PartitionTest,

@@ -1,8 +1,7 @@
 //! Who reads, and as of when. Every read takes a scope, and what is reached from an object is read in that object's scope.
 
-use sea_orm::{ConnectionTrait, Statement};
-
-use super::StoreError;
+use super::sql::{Binds, first};
+use super::{Reader, StoreError};
 use crate::domain::time::Timestamp;
 
 /// The view of one reader on the store.
@@ -47,37 +46,34 @@ impl Scope {
 }
 
 /// The newest revision.
-pub async fn revision_newest(db: &impl ConnectionTrait) -> Result<Recorded, StoreError> {
-    recorded(
-        db,
-        "SELECT id, recorded_at FROM revision ORDER BY id DESC LIMIT 1",
-        vec![],
-    )
-    .await
+pub async fn revision_newest(db: &impl Reader) -> Result<Recorded, StoreError> {
+    let sql = "SELECT id, recorded_at FROM revision ORDER BY id DESC LIMIT 1";
+    recorded(db, Binds::new(db), sql).await
 }
 
 /// The newest revision that had been recorded at an instant.
-pub async fn revision_at(db: &impl ConnectionTrait, instant: Timestamp) -> Result<Recorded, StoreError> {
+pub async fn revision_at(db: &impl Reader, instant: Timestamp) -> Result<Recorded, StoreError> {
     let sql = "SELECT id, recorded_at FROM revision WHERE recorded_at <= $1 ORDER BY recorded_at DESC, id DESC LIMIT 1";
-    recorded(db, sql, vec![instant.0.into()]).await
+    let mut binds = Binds::new(db);
+    binds.bind(instant.0);
+    recorded(db, binds, sql).await
 }
 
 /// A revision by number; none when there is no such.
-pub async fn revision_find(db: &impl ConnectionTrait, number: i64) -> Result<Option<Recorded>, StoreError> {
+pub async fn revision_find(db: &impl Reader, number: i64) -> Result<Option<Recorded>, StoreError> {
     let sql = "SELECT id, recorded_at FROM revision WHERE id = $1";
-    let found = recorded(db, sql, vec![number.into()]).await?;
+    let mut binds = Binds::new(db);
+    binds.bind(number);
+    let found = recorded(db, binds, sql).await?;
     Ok((number == found.revision).then_some(found))
 }
 
-async fn recorded(db: &impl ConnectionTrait, sql: &str, values: Vec<sea_orm::Value>) -> Result<Recorded, StoreError> {
-    let row = db
-        .query_one_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
-        .await?;
-    let Some(row) = row else {
-        return Ok(Recorded { revision: 0, at: None });
-    };
-    Ok(Recorded {
-        revision: row.try_get_by_index(0)?,
-        at: Some(Timestamp(row.try_get_by_index(1)?)),
-    })
+async fn recorded(db: &impl Reader, binds: Binds, sql: &str) -> Result<Recorded, StoreError> {
+    let found = first(&binds.all(db, sql).await?, |cells| {
+        Ok(Recorded {
+            revision: cells.next()?,
+            at: Some(Timestamp(cells.next()?)),
+        })
+    })?;
+    Ok(found.unwrap_or(Recorded { revision: 0, at: None }))
 }

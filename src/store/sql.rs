@@ -2,9 +2,9 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use super::StoreError;
 use super::cells::{Cells, RowSet};
 use super::dialect;
+use super::{Reader, StoreError};
 
 /// The values of a statement under way. Its text is written around the placeholders that [`Binds::bind`] gives out.
 ///
@@ -52,16 +52,22 @@ impl Binds {
     }
 
     /// Runs the statement and answers its rows: for few of them.
-    pub async fn all(self, db: &impl ConnectionTrait, sql: &str) -> Result<RowSet, StoreError> {
+    pub async fn all(self, db: &impl Reader, sql: &str) -> Result<RowSet, StoreError> {
+        if let Some(rows) = db.read_here(sql, &self.values) {
+            return Ok(RowSet::Local(rows));
+        }
         let statement = Statement::from_sql_and_values(self.backend, sql, self.values);
         Ok(RowSet::Rows(db.query_all_raw(statement).await?))
     }
 
     /// Runs a statement that answers many rows, each of so many numbers and texts.
-    pub async fn many(self, db: &impl ConnectionTrait, sql: &str, columns: usize) -> Result<RowSet, StoreError> {
+    pub async fn many(self, db: &impl Reader, sql: &str, columns: usize) -> Result<RowSet, StoreError> {
         let Some(packed) = dialect::packed(self.backend, sql, columns) else {
             return self.all(db, sql).await;
         };
+        if let Some(rows) = db.read_here(sql, &self.values) {
+            return Ok(RowSet::Local(rows));
+        }
         let statement = Statement::from_sql_and_values(self.backend, packed, self.values);
         let row = db.query_one_raw(statement).await?;
         Ok(RowSet::Packed(
@@ -70,11 +76,9 @@ impl Binds {
     }
 
     /// Runs a statement that answers one number.
-    pub async fn number(self, db: &impl ConnectionTrait, sql: &str) -> Result<i64, StoreError> {
-        let row = db
-            .query_one_raw(Statement::from_sql_and_values(self.backend, sql, self.values))
-            .await?;
-        Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
+    pub async fn number(self, db: &impl Reader, sql: &str) -> Result<i64, StoreError> {
+        let number = first(&self.all(db, sql).await?, |cells| cells.next())?;
+        Ok(number.unwrap_or_default())
     }
 }
 

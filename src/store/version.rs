@@ -1,13 +1,12 @@
 //! Versions as rows: lean ones for lists, and what else a version has, read only when it is asked for.
 
 use ::entity::{ArtifactId, ExecutionId, NO_TIME, PartitionId, VersionId, edge};
-use sea_orm::ConnectionTrait;
 
 use super::cells::Cells;
 use super::page::{Key, prefix};
 use super::sql::{Binds, deal, place, read};
 use super::version_list::VersionOrderField;
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::key::ArtifactKey;
 use crate::domain::time::Timestamp;
 
@@ -121,7 +120,7 @@ pub(super) fn read_version(cells: &mut Cells) -> Result<VersionRow, StoreError> 
 
 /// Versions by id, in whatever state.
 pub async fn version_find_many(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[VersionId],
 ) -> Result<Vec<VersionRow>, StoreError> {
@@ -136,7 +135,7 @@ pub async fn version_find_many(
 
 /// Versions by key, in whatever state: an answer for each, in their order.
 pub async fn version_find_by_keys(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     keys: &[(ArtifactKey, String)],
 ) -> Result<Vec<Option<VersionRow>>, StoreError> {
@@ -199,7 +198,7 @@ impl Parts {
 
 /// The contents of versions.
 pub async fn version_content(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[VersionId],
     parts: Parts,
@@ -237,7 +236,7 @@ pub async fn version_content(
 
 /// The aliases of versions, ascending: an answer for each, in their order.
 pub async fn version_aliases(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[VersionId],
 ) -> Result<Vec<Vec<String>>, StoreError> {
@@ -275,7 +274,7 @@ pub(super) const CLAIM_ORDER: &str = "CASE WHEN execution.started_at = -92233720
 /// The producers of versions; nothing for those that have none. A second statement settles the versions that several
 /// executions claim: they are few.
 pub async fn version_producers(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[VersionId],
 ) -> Result<Vec<ProducerRow>, StoreError> {
@@ -298,7 +297,7 @@ pub async fn version_producers(
 }
 
 async fn producers(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     ids: &[VersionId],
     ordered: bool,
@@ -331,7 +330,7 @@ async fn producers(
 }
 
 /// When revisions were recorded.
-pub async fn revision_times(db: &impl ConnectionTrait, revisions: &[i64]) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+pub async fn revision_times(db: &impl Reader, revisions: &[i64]) -> Result<Vec<(i64, Timestamp)>, StoreError> {
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, revisions.iter().copied()));
     let these = dialect::in_numbers(binds.backend, "id", &list);

@@ -1,18 +1,16 @@
 //! How many versions a list has.
 
-use sea_orm::ConnectionTrait;
-
 use super::artifact::Placement;
 use super::partition_filter::Inner;
 use super::sql::{Binds, spread};
 use super::version_conditions::{self as conditions, Conditions};
 use super::version_list::{VersionFilter, VersionsOf};
 use super::version_place::{Groups, Place, artifact_places, driver, named_place, partition_places, single};
-use super::{Scope, StoreError};
+use super::{Reader, Scope, StoreError};
 
 /// The numbers of versions of many parents, each as its list without a limit would have: an answer for each, in their order.
 pub async fn version_count(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[VersionsOf],
     filter: &VersionFilter,
@@ -72,7 +70,7 @@ struct Counts<'a> {
 }
 
 impl<'a> Counts<'a> {
-    fn new(db: &impl ConnectionTrait, scope: &Scope, filter: &'a VersionFilter) -> Self {
+    fn new(db: &impl Reader, scope: &Scope, filter: &'a VersionFilter) -> Self {
         let mut binds = Binds::new(db);
         let revision = binds.bind(scope.revision);
         Self {
@@ -83,7 +81,7 @@ impl<'a> Counts<'a> {
         }
     }
 
-    async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Vec<i64>, StoreError> {
+    async fn run(self, db: &impl Reader, parents: usize) -> Result<Vec<i64>, StoreError> {
         spread(parents, &self.binds.many(db, &self.texts.join(" UNION ALL "), 2).await?)
     }
 

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use ::entity::{ArtifactId, PartitionId, VersionId};
-use sea_orm::ConnectionTrait;
 
 use super::page::{OrderDirection, Walk};
 use super::partition_filter::PartitionTest;
 use super::version::{VersionRow, VersionState};
 use super::version_list::{VersionFilter, VersionOrderField, VersionsOf};
 use super::version_pick::{Rows, pick_unpartitioned, pick_versions};
-use super::{Scope, StoreError};
+use super::{Reader, Scope, StoreError};
 
 /// Of what the latest version is wanted: an artifact, perhaps only of some of its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +37,7 @@ fn available() -> VersionFilter {
 
 /// The latest versions of artifacts: an answer for each, in their order.
 pub async fn version_latest_by_artifacts(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[LatestOf],
 ) -> Result<Vec<Option<VersionRow>>, StoreError> {
@@ -51,7 +50,7 @@ pub async fn version_latest_by_artifacts(
 
 /// The latest versions of partitions: an answer for each, in their order.
 pub async fn version_latest_by_partitions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[PartitionId],
 ) -> Result<Vec<Option<VersionRow>>, StoreError> {
@@ -59,11 +58,7 @@ pub async fn version_latest_by_partitions(
     latest(db, scope, &parents).await
 }
 
-async fn latest(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[VersionsOf],
-) -> Result<Vec<Option<VersionRow>>, StoreError> {
+async fn latest(db: &impl Reader, scope: &Scope, of: &[VersionsOf]) -> Result<Vec<Option<VersionRow>>, StoreError> {
     Ok(firsts(
         pick_versions(db, scope, of, &available(), VersionOrderField::CreatedAt, NEWEST).await?,
     ))
@@ -75,11 +70,7 @@ fn firsts(rows: Rows) -> Vec<Option<VersionRow>> {
 
 /// Whether versions are the latest of their partition (of the unpartitioned ones, for those that have none): an answer
 /// for each, in their order. A version that is only referenced, deleted or flagged is not.
-pub async fn version_is_latest(
-    db: &impl ConnectionTrait,
-    scope: &Scope,
-    of: &[VersionRow],
-) -> Result<Vec<bool>, StoreError> {
+pub async fn version_is_latest(db: &impl Reader, scope: &Scope, of: &[VersionRow]) -> Result<Vec<bool>, StoreError> {
     let can_be = |row: &&VersionRow| row.state == VersionState::Available && row.schema_mismatch.is_none();
     let mut latest: HashMap<Place, VersionId> = HashMap::new();
     let mut partitions: Vec<PartitionId> = of.iter().filter(can_be).filter_map(|row| row.partition_id).collect();

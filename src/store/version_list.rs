@@ -1,13 +1,12 @@
 //! Lists of versions: of many artifacts and partitions at once, filtered, ordered and paged.
 
 use ::entity::{ArtifactId, PartitionId};
-use sea_orm::ConnectionTrait;
 
 use super::page::{KeyKind, OrderDirection, Page, Slice};
 use super::partition_filter::PartitionTest;
 use super::version::{VersionRow, VersionState};
 use super::version_pick::{Rows, pick_versions};
-use super::{Scope, StoreError};
+use super::{Reader, Scope, StoreError};
 use crate::domain::filter::DateTimeRange;
 use crate::domain::key::ExecutionKey;
 
@@ -115,7 +114,7 @@ impl VersionFilter {
 
 /// Versions of many parents: a page for each, in their order.
 pub async fn version_list(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[VersionsOf],
     filter: &VersionFilter,

@@ -2,7 +2,6 @@
 //! are read after that. What is not wanted is passed over in the index; a parent with many versions is not read whole.
 
 use ::entity::{ArtifactId, NO_TIME};
-use sea_orm::ConnectionTrait;
 
 use super::artifact::Placement;
 use super::page::Walk;
@@ -12,7 +11,7 @@ use super::version::{VERSION_COLUMNS, VersionRow, read_version, version_columns}
 use super::version_conditions::{self as conditions, Conditions};
 use super::version_list::{VersionFilter, VersionOrderField, VersionsOf};
 use super::version_place::{Groups, Place, artifact_places, driver, named_place, partition_places, single};
-use super::{Scope, StoreError, dialect};
+use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::filter::ValueFilter;
 
 /// Rows of each parent, in the order of a walk.
@@ -34,7 +33,7 @@ struct Wanted<'a> {
 /// The versions that a walk finds for each parent: one statement for each kind of parent that there is, and one more
 /// where a filter on windows does not find its page among the newest versions.
 pub(super) async fn pick_versions(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     of: &[VersionsOf],
     filter: &VersionFilter,
@@ -97,7 +96,7 @@ struct Members {
 }
 
 impl Members {
-    fn new(db: &impl ConnectionTrait, scope: &Scope) -> Self {
+    fn new(db: &impl Reader, scope: &Scope) -> Self {
         let mut binds = Binds::new(db);
         let revision = binds.bind(scope.revision);
         Self {
@@ -121,7 +120,7 @@ impl Members {
         }
     }
 
-    async fn run(self, db: &impl ConnectionTrait, parents: usize) -> Result<Rows, StoreError> {
+    async fn run(self, db: &impl Reader, parents: usize) -> Result<Rows, StoreError> {
         let rows = self
             .binds
             .many(db, &self.texts.join(" UNION ALL "), 1 + VERSION_COLUMNS)
@@ -131,7 +130,7 @@ impl Members {
 }
 
 async fn of_tests(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     wanted: Wanted<'_>,
     tests: &[(usize, &Inner)],
@@ -402,7 +401,7 @@ fn way<'a>(binds: &mut Binds, revision: &str, wanted: Wanted, test: &'a Inner, a
 
 /// The newest versions of artifacts that belong to no partition and are not flagged.
 pub(super) async fn pick_unpartitioned(
-    db: &impl ConnectionTrait,
+    db: &impl Reader,
     scope: &Scope,
     artifacts: &[ArtifactId],
     filter: &VersionFilter,

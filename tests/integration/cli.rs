@@ -580,3 +580,55 @@ fn an_address_that_is_taken_is_one_sentence() {
         "{said:?}"
     );
 }
+
+/// A table, made from two others by one run; one of them was made from its former self.
+fn family() -> Vec<Value> {
+    let key = |name: &str| json!({ "project": "p", "domain": "d", "name": name });
+    let made =
+        |name: &str, version: &str| json!({ "name": "out", "version": { "artifact": key(name), "version": version } });
+    let read = |name: &str, version: &str| json!({ "name": "in, \"first\"", "version": { "key": { "artifact": key(name), "version": version } } });
+    vec![
+        json!({ "execution": { "key": key("grow"), "inputs": [read("a", "1")], "outputs": [made("a", "2")] } }),
+        json!({ "execution": { "key": key("join/it"), "inputs": [read("a", "2"), read("b", "1")], "outputs": [made("c", "=1")] } }),
+    ]
+}
+
+on_both_databases! {
+    async fn lineage_is_drawn(db: TestDb) {
+        let place = Place::with(&db);
+        assert_eq!(place.run(&["import", "-"], lines(&family()).as_bytes()).code, 0);
+        let root = "flyte://av0.1/p/d/c";
+        let drawn = place.run(&["lineage", root, "--level", "artifact"], b"");
+        assert_eq!((drawn.code, drawn.err.as_str()), (0, ""));
+        let expected = "flowchart LR\n  artifact_d[(\"c\")]\n  artifact_b[(\"a\")]\n  artifact_c[(\"b\")]\n  \
+            artifact_b -.-> artifact_d\n  artifact_c -.-> artifact_d\n  artifact_b -.-> artifact_b\n";
+        assert_eq!(drawn.out, expected);
+
+        let table = place.run(&["lineage", "flyte://av0.1/p/d/c@%3D1", "--format", "csv", "--depth", "2"], b"");
+        assert_eq!((table.code, table.err.trim()), (0, "not complete: DEPTH"));
+        let rows: Vec<&str> = table.out.split("\r\n").collect();
+        assert_eq!(rows.len(), 5, "{}", table.out);
+        assert!(rows[1].starts_with("execution_c,Execution,join/it,OUTPUT,out,version_e,Version,c@=1,"), "{}", rows[1]);
+        assert!(rows[2].contains(r#"INPUT,"in, ""first""","#), "{}", rows[2]);
+
+        let json = place.run(&["lineage", "execution:p/d/join/it", "--format", "json", "--direction", "both"], b"");
+        let answer: Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!((&answer["complete"], answer["nodes"].as_array().unwrap().len()), (&json!(true), 6));
+        let dot = place.run(&["lineage", "version_e", "--format", "dot", "--limit", "1"], b"");
+        assert!(dot.out.starts_with("digraph lineage {") && dot.out.contains("// not complete: LIMIT"), "{}", dot.out);
+
+        let before = place.run(&["lineage", root, "--as-of", "0"], b"");
+        assert_eq!((before.code, before.err.trim()), (2, "heirloom: there is no flyte://av0.1/p/d/c as of revision 0"));
+        for (arguments, complaint) in [
+            (&["lineage", "version_zzz"][..], "there is no version_zzz"),
+            (&["lineage", "orders"], "is no node: write an id such as version_bq"),
+            (&["lineage", root, "--as-of", "99"], "there is no revision 99: the newest is"),
+            (&["lineage", root, "--as-of", "soon"], "--as-of is no revision"),
+            (&["lineage", "flyte://av0.1/p/d/c?region=EU"], "no partition key \"region\""),
+        ] {
+            let said = place.run(arguments, b"");
+            assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
+            assert!(said.err.contains(complaint), "{arguments:?}: {}", said.err);
+        }
+    }
+}

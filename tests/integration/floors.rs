@@ -29,12 +29,13 @@ const FLOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Where each external crate may be used: files, and directories with everything below them.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("async_graphql", &["graphql/", "http/graphql.rs", "http/params.rs"]),
     ("axum", &["http/", "server.rs"]),
     ("tower_http", &["http/"]),
     ("sea_orm", &["store/"]),
     ("sqlx", &[]),
+    ("rusqlite", &["store/"]),
     ("migration", &["store/"]),
     ("entity", &["store/", "service/", "lineage/", "graphql/", "cli/"]),
     ("clap", &["cli/", "main.rs"]),

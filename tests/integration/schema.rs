@@ -205,8 +205,3 @@ fn connections_follow_relay() {
         assert_eq!(schema[&format!("PageInfo.{field}")], kept);
     }
 }
-
-#[test]
-fn lineage_is_left_out_until_it_works() {
-    assert!(!sdl().contains("lineage("));
-}

@@ -5,6 +5,7 @@
 use std::sync::Mutex;
 
 use entity::{ArtifactId, ExecutionId, PartitionId, VersionId};
+use heirloom::store::Reader;
 use heirloom::{
     domain::{
         filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery},
@@ -129,6 +130,8 @@ impl Explaining {
         }
     }
 }
+
+impl Reader for Explaining {}
 
 #[async_trait::async_trait]
 impl ConnectionTrait for Explaining {

@@ -8,6 +8,7 @@ use axum::{
 use heirloom::{
     config::Config,
     domain::time::Timestamp,
+    graphql::{engine::Engine, resources::Resources, schema_builder},
     lineage::Lineage,
     server::{AppState, router},
     service::{Clock, Writer, WriterOptions},
@@ -33,6 +34,7 @@ pub struct TestApp {
     pub store: Store,
     pub writer: Writer,
     pub router: Router,
+    pub lineage: Lineage,
     clock: Clock,
 }
 
@@ -66,12 +68,14 @@ impl TestApp {
             ..WriterOptions::default()
         };
         let writer = Writer::start(store.clone(), options);
-        let state = AppState::new(config, &store, &writer, &Lineage::new(store.clone()));
+        let lineage = Lineage::new(store.clone());
+        let state = AppState::new(config, &store, &writer, &lineage);
         Self {
             db,
             store,
             writer,
             router: router(state),
+            lineage,
             clock,
         }
     }
@@ -92,23 +96,42 @@ impl TestApp {
     }
 
     /// Sends any request.
-    pub async fn send(&self, mut request: Request<Body>) -> Reply {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        request.headers_mut().insert("x-request-id", id.parse().unwrap());
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let statements = log::statements(&id).unwrap_or_default();
-        let body = String::from_utf8(bytes.to_vec()).unwrap();
-        Reply::new(parts.status, parts.headers, body, statements)
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        send(&self.router, request).await
+    }
+
+    /// The same service, which resolves all lists field by field, as the library does, and writes none from prepared rows.
+    pub fn resolving_by_field(&self) -> Router {
+        let config = Config::default();
+        let (store, writer, lineage) = (
+            self.store.clone(),
+            self.writer.clone(),
+            Lineage::new(self.store.clone()),
+        );
+        let engine = Engine::new(schema_builder, &config).attaching(move |request, mut context| {
+            context.prepares_rows = false;
+            let resources = Resources::new(&store, writer.clone(), lineage.clone(), &context);
+            request.data(resources).data(context)
+        });
+        router(AppState {
+            config: config.into(),
+            engine: engine.into(),
+            readiness: std::sync::Arc::new(|| Box::pin(async { Ok(()) })),
+        })
+    }
+
+    /// Runs an operation with variables on a router.
+    pub async fn query_on(router: &Router, query: &str, variables: Value) -> Reply {
+        send(
+            router,
+            graphql(json!({"query": query, "variables": variables}).to_string()),
+        )
+        .await
     }
 
     /// Posts a body as it is.
     pub async fn post(&self, body: impl Into<Body>) -> Reply {
-        let request = Request::post("/graphql")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/graphql-response+json");
-        self.send(request.body(body.into()).unwrap()).await
+        self.send(graphql(body)).await
     }
 
     /// Runs an operation with variables.
@@ -245,6 +268,25 @@ impl TestApp {
             .as_i64()
             .unwrap()
     }
+}
+
+fn graphql(body: impl Into<Body>) -> Request<Body> {
+    Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/graphql-response+json")
+        .body(body.into())
+        .unwrap()
+}
+
+async fn send(router: &Router, mut request: Request<Body>) -> Reply {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    request.headers_mut().insert("x-request-id", id.parse().unwrap());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let statements = log::statements(&id).unwrap_or_default();
+    let body = String::from_utf8(bytes.to_vec()).unwrap();
+    Reply::new(parts.status, parts.headers, body, statements)
 }
 
 /// The texts of one field of the items of a list.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::{Answer, Lineage, node_id, node_of};
+use super::{Answer, Lineage};
 use crate::domain::key::Digest;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::inputs::lineage::{LineageOptions, NamedFilter, at_least_one};
@@ -105,7 +105,7 @@ async fn following(resources: &Resources, view: View, cursor: Option<&Cursor>) -
 pub fn existing(snapshot: Snapshot<'_>, view: View, argument: &str, roots: &[NodeId]) -> Result<Vec<Node>, ApiError> {
     let mut nodes = Vec::with_capacity(roots.len());
     for &root in roots {
-        let Some(node) = node_of(root).filter(|node| snapshot.has(*node)) else {
+        let Some(node) = root.node().filter(|node| snapshot.has(*node)) else {
             let when = if view.pinned {
                 format!(" as of revision {}", view.scope.revision)
             } else {
@@ -137,7 +137,7 @@ async fn find_artifacts(resources: &Resources, view: View, named: NamedFilter) -
             );
             return Err(ApiError::not_found(message).about(format!("options.where.artifacts[{index}]")));
         };
-        nodes.extend(node_of(NodeId::Artifact(row.id)));
+        nodes.extend(NodeId::Artifact(row.id).node());
         match rest
             .partition
             .as_ref()
@@ -180,7 +180,11 @@ const CURSOR_BYTES: usize = 28;
 
 impl Mark {
     fn of(question: &Question, snapshot: Snapshot<'_>) -> Self {
-        let mut roots: Vec<String> = question.roots.iter().map(|root| node_id(*root).to_string()).collect();
+        let mut roots: Vec<String> = question
+            .roots
+            .iter()
+            .map(|root| NodeId::from(*root).to_string())
+            .collect();
         roots.sort_unstable();
         let asked = format!(
             "{roots:?} {:?} {:?} {:?} {:?} {:?}",

@@ -157,7 +157,7 @@ impl Lineage {
     ) -> Result<String, ApiError> {
         let edges = self.0.edges().await?;
         let graph = self.0.lineage.graph();
-        let id = |node| node_id(node).to_string();
+        let id = |node| NodeId::from(node).to_string();
         Ok(draw::draw(
             format.into(),
             graph.at(self.0.revision()),
@@ -231,8 +231,8 @@ pub struct LineageEdge {
 impl LineageEdge {
     fn of(edge: &Edge, graph: Snapshot<'_>) -> Self {
         Self {
-            source: node_id(edge.source).into(),
-            target: node_id(edge.target).into(),
+            source: NodeId::from(edge.source).into(),
+            target: NodeId::from(edge.target).into(),
             role: edge.role.into(),
             name: edge.name(graph).map(str::to_owned),
             recorded_at: graph.time_of(edge.revision()).into(),
@@ -249,26 +249,6 @@ pub struct LineageCount {
     pub kind: &'static str,
     /// How many.
     pub count: i32,
-}
-
-/// The id of a node of the graph.
-fn node_id(node: node::Node) -> NodeId {
-    match node.kind() {
-        Kind::Artifact => NodeId::Artifact(ArtifactId(node.id())),
-        Kind::Partition => NodeId::Partition(PartitionId(node.id())),
-        Kind::Version => NodeId::Version(VersionId(node.id())),
-        Kind::Execution => NodeId::Execution(ExecutionId(node.id())),
-    }
-}
-
-/// The node of the graph that an id names; none when no node can have it.
-fn node_of(id: NodeId) -> Option<node::Node> {
-    match id {
-        NodeId::Artifact(id) => node::Node::of_id(Kind::Artifact, id.0),
-        NodeId::Partition(id) => node::Node::of_id(Kind::Partition, id.0),
-        NodeId::Version(id) => node::Node::of_id(Kind::Version, id.0),
-        NodeId::Execution(id) => node::Node::of_id(Kind::Execution, id.0),
-    }
 }
 
 /// The objects of nodes, in their order: a read for each kind.

@@ -1,10 +1,10 @@
 //! The plain fields of the nodes of lineage, and how they are written from the graph in memory.
 
-use super::node_id;
 use super::selection::{Fields, Plain, Selected, list, optional, text};
 use crate::domain::key::ArtifactKey;
 use crate::domain::time::{Timestamp, Window};
 use crate::domain::uri;
+use crate::graphql::node_id::NodeId;
 use crate::lineage::graph::Snapshot;
 use crate::lineage::node::{Kind, Node};
 
@@ -67,7 +67,7 @@ fn write<T>(json: &mut Vec<u8>, given: Option<T>, write: impl FnOnce(&mut Vec<u8
 /// Writes the id of a node.
 pub fn id(json: &mut Vec<u8>, node: Node) {
     json.push(b'"');
-    node_id(node).push_to(json);
+    NodeId::from(node).push_to(json);
     json.push(b'"');
 }
 
