@@ -142,7 +142,7 @@ impl Test {
         if let Some(artifacts) = &self.filter.artifacts
             && !snapshot
                 .artifact_of(version)
-                .is_some_and(|artifact| artifacts.contains(&artifact))
+                .is_some_and(|artifact| artifacts.binary_search(&artifact).is_ok())
         {
             return false;
         }

@@ -712,18 +712,33 @@ impl View<'_> {
 
     fn stopped_by(&self, walks: &[Walk], graph: &Graph, shown: &BTreeMap<Node, usize>) -> Vec<String> {
         let mut reasons = vec![];
-        let is_left_out = |node: &Node| !shown.contains_key(node);
+        // Something is left out that is not shown, or that stands behind what only the walk the other way has shown.
+        let leads_out = |walk: &Walk, starts: Vec<Node>| {
+            let (mut open, mut seen) = (starts, BTreeSet::new());
+            while let Some(node) = open.pop() {
+                if !shown.contains_key(&node) {
+                    return true;
+                }
+                if !walk.distances.contains_key(&node) && seen.insert(node.clone()) {
+                    open.extend(graph.neighbours(&node, walk.way));
+                }
+            }
+            false
+        };
         let goes_on = |walk: &Walk| {
             let mut last = walk
                 .distances
                 .iter()
                 .filter(|(_, distance)| Some(**distance) == self.question.depth);
-            last.any(|(node, _)| graph.neighbours(node, walk.way).iter().any(is_left_out))
+            last.any(|(node, _)| leads_out(walk, graph.neighbours(node, walk.way).into_iter().collect()))
         };
         if walks.iter().any(goes_on) {
             reasons.push("DEPTH".to_owned());
         }
-        if walks.iter().flat_map(|walk| &walk.cut).any(is_left_out) {
+        if walks
+            .iter()
+            .any(|walk| leads_out(walk, walk.cut.iter().cloned().collect()))
+        {
             reasons.push("FAN_OUT".to_owned());
         }
         let is_blocked = |walk: &Walk| {
