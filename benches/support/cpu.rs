@@ -7,10 +7,18 @@ pub fn of_process(pid: u32) -> f64 {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return 0.0;
     };
-    // The name of the command may hold spaces; the numbers begin after its closing parenthesis.
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
+    seconds(&stat, [11, 12])
+}
+
+/// The sum of two numbers of hundredths of seconds. The name of the command may hold spaces; the numbers begin after its
+/// closing parenthesis.
+fn seconds(stat: &str, fields: [usize; 2]) -> f64 {
+    let all: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields
+        .map(|field| all[field].parse::<f64>().unwrap())
+        .iter()
+        .sum::<f64>()
+        / 100.0
 }
 
 /// Seconds of CPU time that this thread has had.
@@ -19,11 +27,13 @@ pub fn of_this_thread() -> f64 {
     stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }
 
-/// Seconds of CPU time of all children of a process.
+/// Seconds of CPU time of all children of a process, those included that have ended.
 pub fn of_children(parent: u32) -> f64 {
+    let ended = fs::read_to_string(format!("/proc/{parent}/stat")).map_or(0.0, |stat| seconds(&stat, [13, 14]));
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| parent_of(pid) == Some(parent)).map(of_process).sum()
+    let alive = pids.filter(|&pid| parent_of(pid) == Some(parent));
+    ended + alive.map(of_process).sum::<f64>()
 }
 
 /// The parent of a process.
