@@ -135,6 +135,10 @@ pub struct Limits {
     pub lineage_roots_maximum: usize,
     /// The largest `limit` of a `lineage`: nodes on one page.
     pub lineage_nodes_maximum: usize,
+    /// Edges on one page of a `lineage`; between many nodes there may be as many as their number squared.
+    pub lineage_edges_maximum: usize,
+    /// Nodes and edges of a page that `export` draws.
+    pub lineage_export_maximum: usize,
     /// The largest `first` of `lineagePaths`.
     pub lineage_paths_maximum: usize,
     /// How long one walk may take, in milliseconds; then the answer says DEADLINE in `stoppedBy`, and can be resumed.
@@ -157,6 +161,8 @@ impl Default for Limits {
             ingest_records_maximum: 10_000,
             lineage_roots_maximum: 1_000,
             lineage_nodes_maximum: 1_000_000,
+            lineage_edges_maximum: 2_000_000,
+            lineage_export_maximum: 10_000,
             lineage_paths_maximum: 100,
             lineage_deadline_ms: 10_000,
         }
@@ -305,6 +311,8 @@ impl Limits {
             ("ingest_records_maximum", self.ingest_records_maximum),
             ("lineage_roots_maximum", self.lineage_roots_maximum),
             ("lineage_nodes_maximum", self.lineage_nodes_maximum),
+            ("lineage_edges_maximum", self.lineage_edges_maximum),
+            ("lineage_export_maximum", self.lineage_export_maximum),
             ("lineage_paths_maximum", self.lineage_paths_maximum),
             ("lineage_deadline_ms", self.lineage_deadline_ms),
         ] {

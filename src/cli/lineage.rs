@@ -16,7 +16,7 @@ use heirloom::lineage::draw::{Format, draw};
 use heirloom::lineage::node::Node;
 use heirloom::lineage::question::{Direction, Level, Question};
 use heirloom::lineage::walk::Stop;
-use heirloom::lineage::{Lineage, OutOfTime};
+use heirloom::lineage::{Lineage, NoEdges};
 use heirloom::store::artifact::artifact_find_by_keys;
 use heirloom::store::execution::execution_find_by_keys;
 use heirloom::store::resolve::{SelectError, version_select};
@@ -120,9 +120,9 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let question = Arc::new(question(&arguments, roots, revision));
     let deadline = Instant::now() + DEADLINE;
     let limit = arguments.limit.map_or(usize::MAX, |limit| limit as usize);
-    let late = |OutOfTime| anyhow!("the walk took too long");
-    let walked = lineage.walk(question, 0, limit, deadline).await.map_err(late)?;
-    let edges = lineage.edges(&walked, deadline).await.map_err(late)?;
+    let walked = lineage.walk(question, 0, limit, DEADLINE).await;
+    let edges = lineage.edges(&walked, usize::MAX, deadline).await;
+    let edges = edges.map_err(|_: NoEdges| anyhow!("the walk took too long"))?;
     let id = |node| NodeId::from(node).to_string();
     let text = draw(
         arguments.format.into(),

@@ -14,7 +14,7 @@ use async_graphql::{
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     parser::{
         self, parse_query,
-        types::{DocumentOperations, OperationDefinition, OperationType},
+        types::{BaseType, DocumentOperations, OperationDefinition, OperationType},
     },
     registry::Registry,
 };
@@ -231,6 +231,7 @@ impl Engine {
         let (name, definition) =
             select(&document.parsed.operations, operation_name.as_deref()).map_err(|error| vec![error])?;
         variables::check(&self.registry, definition, &variables)?;
+        let variables = with_nulls(definition, variables);
         let prepared = Prepared {
             kind: definition.ty,
             operation_name: name.map(str::to_owned),
@@ -385,22 +386,52 @@ fn select<'a>(
 }
 
 /// The variables that the cost of an operation can depend on: plain ones, such as a page's size, lists of plain ones, such as the
-/// ids of nodes, and small objects, such as the options of a walk. Others, such as records, may be megabytes, and are not
-/// copied.
+/// ids of nodes, and objects, such as the options of a walk. Of an object that is not small only what stands beside its lists
+/// counts. Lists of objects, such as records, may be megabytes, and are not copied.
 fn plain(variables: &Variables) -> Variables {
     let mut plain = Variables::default();
     for (name, value) in variables.iter() {
-        let is_plain = match value {
-            Value::List(items) => items
-                .iter()
-                .all(|item| !matches!(item, Value::Object(_) | Value::List(_))),
-            value => is_small(value, &mut { SMALL }),
+        let copy = match value {
+            Value::List(items)
+                if items
+                    .iter()
+                    .any(|item| matches!(item, Value::Object(_) | Value::List(_))) =>
+            {
+                continue;
+            }
+            Value::Object(_) if !is_small(value, &mut { SMALL }) => without_lists(value),
+            value => value.clone(),
         };
-        if is_plain {
-            plain.insert(name.clone(), value.clone());
-        }
+        plain.insert(name.clone(), copy);
     }
     plain
+}
+
+fn without_lists(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| (name.clone(), without_lists(value)))
+                .collect(),
+        ),
+        Value::List(_) => Value::List(Vec::new()),
+        value => value.clone(),
+    }
+}
+
+/// Gives variables that a client has not sent, and may leave out, the value null. The library wants to know the value of every
+/// variable in an argument that a field's cost depends on. In our arguments null is the same as nothing, but for JSON values.
+fn with_nulls(definition: &OperationDefinition, mut variables: Variables) -> Variables {
+    for variable in &definition.variable_definitions {
+        let variable = &variable.node;
+        let is_json = matches!(&variable.var_type.node.base, BaseType::Named(name) if name == "JSON");
+        let may_be_left_out = variable.var_type.node.nullable && variable.default_value.is_none() && !is_json;
+        if may_be_left_out && !variables.contains_key(&variable.name.node) {
+            variables.insert(variable.name.node.clone(), Value::Null);
+        }
+    }
+    variables
 }
 
 /// As many values as a small object has at most, and as many bytes as its texts have.

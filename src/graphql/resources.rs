@@ -30,6 +30,9 @@ struct Inner {
     limits: Arc<Limits>,
 }
 
+/// A list of so many rows is worth the handful of statements that follow the log.
+const ROWS_WORTH_FOLLOWING: usize = 50;
+
 /// The scope of what is asked in no scope.
 const NO_SCOPE: Scope = Scope::at(0);
 
@@ -63,11 +66,14 @@ impl Resources {
         &self.0.lineage
     }
 
-    /// Whether rows can be written from the graph in memory: it is complete to the newest revision, or nearly so and is taken there.
-    /// A list of its own is not worth the wait for a graph that has yet to be read.
-    pub async fn graph_is_ready(&self) -> Result<bool, ApiError> {
+    /// Whether so many rows can be written from the graph in memory: it is complete to the newest revision, or nearly so, and taking it
+    /// there is worth it. No list is worth the wait for a graph that has yet to be read.
+    pub async fn graph_is_ready(&self, rows: usize) -> Result<bool, ApiError> {
         let newest = self.newest().await?.revision;
-        if !self.0.lineage.is_near(newest) {
+        if self.0.lineage.graph().revision() >= newest {
+            return Ok(true);
+        }
+        if rows < ROWS_WORTH_FOLLOWING || !self.0.lineage.is_near(newest) {
             return Ok(false);
         }
         self.0.lineage.follow(newest).await?;

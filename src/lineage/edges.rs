@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -123,6 +122,11 @@ impl<'a> EdgeScan<'a> {
         true
     }
 
+    /// How many have been found so far.
+    pub fn found(&self) -> usize {
+        self.edges.len()
+    }
+
     /// The edges.
     pub fn finish(self) -> Vec<Edge> {
         self.edges
@@ -238,15 +242,8 @@ impl Chains {
     }
 
     fn end_at(&mut self, shown: Node, since: u32) {
-        match self.ends.entry(shown) {
-            Entry::Occupied(mut known) => {
-                let earliest = since.min(*known.get());
-                known.insert(earliest);
-            }
-            Entry::Vacant(new) => {
-                new.insert(since);
-            }
-        }
+        let earliest = self.ends.entry(shown).or_insert(since);
+        *earliest = since.min(*earliest);
     }
 }
 

@@ -19,9 +19,8 @@ const EXECUTIONS: i64 = 5_000;
 /// Revisions that are followed in one step.
 pub(super) const REVISIONS: i64 = 64;
 
-/// Reads a graph whole, complete at least to a revision.
-pub(super) async fn load(db: &Session, through: i64) -> Result<Graph, StoreError> {
-    let mut graph = Graph::default();
+/// Reads a graph whole, complete at least to a revision, into an empty one.
+pub(super) async fn load(db: &Session, mut graph: Graph, through: i64) -> Result<Graph, StoreError> {
     let mut log = Vec::new();
     while log.last().map_or(0, |entry: &LogEntry| entry.revision) < through {
         let last = log.last().map_or(0, |entry: &LogEntry| entry.revision);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use entity::{NEVER, NO_TIME};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lists::Lists;
 use super::node::{Kind, Node};
@@ -93,8 +93,8 @@ struct Text {
 }
 
 /// Texts that occur often, each kept once.
-#[derive(Debug, Default)]
-struct Names {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
     texts: Vec<Arc<str>>,
     numbers: FxHashMap<Arc<str>, Name>,
 }
@@ -140,10 +140,20 @@ pub struct Graph {
     outputs: Lists<Link>,
     names: Names,
     texts: String,
+    /// The projects of artifacts and executions.
+    projects: FxHashSet<Name>,
 }
 
 /// Filling it.
 impl Graph {
+    /// An empty one, in which texts have the numbers that they have in another: walks keep them while the graph is exchanged.
+    pub(super) fn numbering_as(other: &Self) -> Self {
+        Self {
+            names: other.names.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The revision that it is complete to.
     pub fn revision(&self) -> i64 {
         self.revision
@@ -176,6 +186,7 @@ impl Graph {
             declared: revision(row.declared_revision),
             declared_keys: row.declared_keys.iter().map(|key| self.names.number(key)).collect(),
         };
+        self.projects.insert(artifact.key[0]);
         put(&mut self.artifacts, number, artifact);
         Ok(())
     }
@@ -252,6 +263,7 @@ impl Graph {
             started_at: row.started_at,
             ended_at: row.ended_at,
         };
+        self.projects.insert(execution.project);
         put(&mut self.executions, at, execution);
         Ok(())
     }
@@ -617,6 +629,12 @@ impl<'a> Snapshot<'a> {
     /// The revision that this is as of.
     pub fn revision(self) -> i64 {
         self.at.into()
+    }
+
+    /// Whether there is anything of a project, now or at any time.
+    pub fn knows_project(self, project: &str) -> bool {
+        let name = self.find_name(project);
+        name.is_some_and(|name| self.graph.projects.contains(&name))
     }
 
     /// A text that occurs in the graph as a name, by number.

@@ -16,9 +16,9 @@ pub mod paths;
 pub mod question;
 pub mod walk;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
@@ -47,10 +47,13 @@ struct Inner {
     graph: RwLock<Graph>,
     /// Whoever takes the graph further.
     following: Mutex<()>,
+    /// Whether a step failed in the middle.
+    is_spoilt: AtomicBool,
+    far_behind: i64,
     under_way: AtomicUsize,
 }
 
-/// A walk under way, which ends when whoever waits for it goes away.
+/// Counts a walk, or a search, for as long as somebody waits for it.
 struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<'a> UnderWay<'a> {
@@ -70,13 +73,35 @@ impl Drop for UnderWay<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfTime;
 
+/// Why there are no edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEdges {
+    /// Time ran out before all were found.
+    OutOfTime,
+    /// There are too many.
+    TooMany,
+}
+
+impl From<OutOfTime> for NoEdges {
+    fn from(OutOfTime: OutOfTime) -> Self {
+        Self::OutOfTime
+    }
+}
+
 impl Lineage {
     /// Of a store. Nothing is read before somebody asks.
     pub fn new(store: Store) -> Self {
+        Self::reading_anew_after(store, FAR_BEHIND)
+    }
+
+    /// The same, which reads the graph anew when it is more than so many revisions behind.
+    pub fn reading_anew_after(store: Store, far_behind: i64) -> Self {
         Self(Arc::new(Inner {
             store,
             graph: RwLock::default(),
             following: Mutex::default(),
+            is_spoilt: AtomicBool::new(false),
+            far_behind,
             under_way: AtomicUsize::new(0),
         }))
     }
@@ -86,7 +111,7 @@ impl Lineage {
         self.0.graph.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many walks are under way.
+    /// How many walks and searches are under way.
     pub fn walks(&self) -> usize {
         self.0.under_way.load(Ordering::Relaxed)
     }
@@ -115,6 +140,17 @@ impl Lineage {
         Ok(newest)
     }
 
+    fn graph_to_write(&self) -> RwLockWriteGuard<'_, Graph> {
+        self.0.graph.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exchange(&self, graph: Graph) {
+        let old = std::mem::replace(&mut *self.graph_to_write(), graph);
+        self.0.is_spoilt.store(false, Ordering::Release);
+        // Readers need not wait until it is taken apart.
+        drop(old);
+    }
+
     async fn follow_in_turn(&self, through: i64) -> Result<(), StoreError> {
         let _turn = self.0.following.lock().await;
         let db = self.0.store.session();
@@ -124,16 +160,16 @@ impl Lineage {
             if behind <= 0 {
                 return Ok(());
             }
-            if position.revision == 0 || behind > FAR_BEHIND.max(position.revision / 4) {
-                let graph = follow::load(&db.for_much(), through).await?;
-                *self.0.graph.write().unwrap_or_else(PoisonError::into_inner) = graph;
+            let is_far = behind > self.0.far_behind.max(position.revision / 4);
+            if position.revision == 0 || is_far || self.0.is_spoilt.load(Ordering::Acquire) {
+                let empty = Graph::numbering_as(&self.graph());
+                let graph = follow::load(&db.for_much(), empty, through).await?;
+                self.exchange(graph);
             } else if let Some(step) = Step::read(&db, position).await? {
-                let mut graph = self.0.graph.write().unwrap_or_else(PoisonError::into_inner);
-                if let Err(error) = step.apply(&mut graph) {
-                    // Half a step is none: the next reader begins anew.
-                    *graph = Graph::default();
-                    return Err(error);
-                }
+                // Half a step is harmless to readers, who look at earlier revisions only, but must not be taken twice.
+                self.0.is_spoilt.store(true, Ordering::Release);
+                step.apply(&mut self.graph_to_write())?;
+                self.0.is_spoilt.store(false, Ordering::Release);
             }
             if self.graph().revision() == position.revision {
                 return Err(StoreError::Inconsistent(format!(
@@ -143,42 +179,38 @@ impl Lineage {
         }
     }
 
-    /// Walks until the page is full, the walk is at its end, or time is over.
-    ///
-    /// # Errors
-    /// When time is over before there is anything on the page.
-    pub async fn walk(
-        &self,
-        question: Arc<Question>,
-        skip: usize,
-        limit: usize,
-        deadline: Instant,
-    ) -> Result<Walked, OutOfTime> {
+    /// Walks until the page is full, the walk is at its end, or time is over, which begins where the page does: what earlier pages
+    /// have shown is walked through again, however long that takes.
+    pub async fn walk(&self, question: Arc<Question>, skip: usize, limit: usize, time: Duration) -> Walked {
         let _counted = UnderWay::begin(&self.0.under_way);
         let at = question.revision;
         let mut walk = Walk::new(question, skip, limit, self.graph().at(at));
+        let mut deadline = None;
         while !walk.advance(self.graph().at(at), PORTION) {
-            if Instant::now() >= deadline {
-                return if walk.progress() > 0 {
-                    Ok(walk.finish(true))
-                } else {
-                    Err(OutOfTime)
-                };
+            if walk.progress() > 0 && Instant::now() >= *deadline.get_or_insert_with(|| Instant::now() + time) {
+                return walk.finish(true);
             }
             tokio::task::yield_now().await;
         }
-        Ok(walk.finish(false))
+        walk.finish(false)
     }
 
-    /// The edges of the page of a walk.
+    /// The edges of the page of a walk, `most` of them.
     ///
     /// # Errors
-    /// When time is over before all are found.
-    pub async fn edges(&self, walked: &Walked, deadline: Instant) -> Result<Vec<Edge>, OutOfTime> {
+    /// When time is over before all are found, or there are more.
+    pub async fn edges(&self, walked: &Walked, most: usize, deadline: Instant) -> Result<Vec<Edge>, NoEdges> {
+        let _counted = UnderWay::begin(&self.0.under_way);
         let at = walked.question().revision;
         let mut scan = EdgeScan::new(walked, self.graph().at(at));
         while !scan.advance(self.graph().at(at), PORTION) {
             in_time(deadline).await?;
+            if scan.found() > most {
+                return Err(NoEdges::TooMany);
+            }
+        }
+        if scan.found() > most {
+            return Err(NoEdges::TooMany);
         }
         Ok(scan.finish())
     }
@@ -195,6 +227,7 @@ impl Lineage {
         first: usize,
         deadline: Instant,
     ) -> Result<Vec<Path>, OutOfTime> {
+        let _counted = UnderWay::begin(&self.0.under_way);
         let mut search = PathSearch::new(self.graph().at(at), from, to, first);
         while !search.advance(self.graph().at(at), PORTION) {
             in_time(deadline).await?;

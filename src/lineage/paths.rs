@@ -127,10 +127,11 @@ impl PathSearch {
                     if self.found.len() == self.first {
                         return true;
                     }
-                    let Some(path) = between.next(&mut self.work) else {
-                        return true;
-                    };
-                    self.found.push(path);
+                    match between.step(&mut self.work) {
+                        Step::Found(path) => self.found.push(path),
+                        Step::Left => {}
+                        Step::End => return true,
+                    }
                 }
             }
         }
@@ -188,9 +189,23 @@ struct Between {
     up: Vec<Vec<u32>>,
     targets: Vec<u32>,
     is_target: Vec<bool>,
+    /// How many nodes and edges it has.
+    size: usize,
     /// How far each node is from the nearest target; only where there is no cycle.
     distances: Option<Vec<u32>>,
     candidates: BinaryHeap<Reverse<Candidate>>,
+    /// The path found last, and from which length on its ways to leave it are still to be looked for.
+    to_leave: Option<(Arc<Vec<u32>>, usize)>,
+}
+
+/// What a step of the search has come to.
+enum Step {
+    /// The next path.
+    Found(Arc<Vec<u32>>),
+    /// Ways to leave the path before at one of its nodes.
+    Left,
+    /// There are no more paths.
+    End,
 }
 
 /// Farther than any node.
@@ -250,11 +265,13 @@ impl Between {
                 .filter_map(|(number, is)| is.then_some(number))
                 .collect(),
             is_target,
+            size: nodes.len() + down.iter().map(Vec::len).sum::<usize>(),
             nodes,
             down,
             up,
             distances: None,
             candidates: BinaryHeap::new(),
+            to_leave: None,
         };
         let distances = between.distances_without(&[]);
         let nothing = Arc::new(Vec::new());
@@ -314,26 +331,30 @@ impl Between {
         done == self.nodes.len()
     }
 
-    /// The next path.
-    fn next(&mut self, work: &mut usize) -> Option<Arc<Vec<u32>>> {
-        let Reverse(candidate) = self.candidates.pop()?;
+    /// Goes on: looks for the ways to leave the path found last, node after node, and then takes the next path.
+    fn step(&mut self, work: &mut usize) -> Step {
+        if let Some((path, length)) = self.to_leave.take_if(|(path, length)| *length <= path.len()) {
+            self.leave(&path, length, work);
+            self.to_leave = Some((path, length + 1));
+            return Step::Left;
+        }
+        let Some(Reverse(candidate)) = self.candidates.pop() else {
+            return Step::End;
+        };
         let mut path: Vec<u32> = candidate.beginning().collect();
-        let begun = path.len();
+        // A path that was to end here has no other ways to go on: those are candidates of their own.
+        let first = if candidate.next.is_some() {
+            path.len()
+        } else {
+            path.len() + 1
+        };
         if candidate.next.is_some() {
             self.finish_path(&mut path, work);
         }
         *work += path.len();
         let path = Arc::new(path);
-        // A path that was to end here has no other ways to go on: those are candidates of their own.
-        let first = if candidate.next.is_some() {
-            begun
-        } else {
-            path.len() + 1
-        };
-        for length in first..=path.len() {
-            self.leave(&path, length, work);
-        }
-        Some(path)
+        self.to_leave = Some((Arc::clone(&path), first));
+        Step::Found(path)
     }
 
     /// Goes the shortest way on to a target, of several such the first.
@@ -342,7 +363,7 @@ impl Between {
         let distances = if let Some(distances) = &self.distances {
             distances
         } else {
-            *work += self.nodes.len();
+            *work += self.size;
             computed = self.distances_without(&path[..path.len() - 1]);
             &computed
         };
@@ -379,7 +400,7 @@ impl Between {
         let distances = if let Some(distances) = &self.distances {
             distances
         } else {
-            *work += self.nodes.len();
+            *work += self.size;
             computed = self.distances_without(&path[..length]);
             &computed
         };

@@ -140,9 +140,9 @@ impl Test {
 
     fn passes_version(&mut self, snapshot: Snapshot<'_>, version: Node) -> bool {
         if let Some(artifacts) = &self.filter.artifacts
-            && !snapshot
+            && snapshot
                 .artifact_of(version)
-                .is_some_and(|artifact| artifacts.contains(&artifact))
+                .is_none_or(|artifact| artifacts.binary_search(&artifact).is_err())
         {
             return false;
         }

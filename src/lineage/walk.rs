@@ -3,10 +3,11 @@
 //! A walk goes on in portions, so that whoever drives it can stop it, and others can use the processor between. It reads the
 //! graph as of one revision, which stays the same whatever is written between two portions.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::graph::{Snapshot, Way};
 use super::hops::{Exempt, Hops, end};
@@ -40,6 +41,36 @@ struct Side {
     next: Vec<Node>,
     /// What it has passed through.
     passed: FxHashSet<Node>,
+    /// Neighbours that were not followed.
+    cut: FxHashSet<Node>,
+    /// How many nodes of the frontier stand at the greatest depth; the others are those of the other side.
+    at_depth: usize,
+}
+
+impl Side {
+    fn next_level(&mut self) {
+        self.frontier = std::mem::take(&mut self.next);
+        self.frontier.sort_unstable();
+        self.followed = 0;
+    }
+
+    /// Will look at a node that only the other side has come to.
+    fn look_at(&mut self, node: Node) {
+        if self.seen.as_mut().is_some_and(|seen| seen.insert(node)) {
+            self.frontier.push(node);
+        }
+    }
+}
+
+/// How far a walk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nodes are being shown.
+    Walking,
+    /// All are, up to the depth; is there something beyond it?
+    Beyond,
+    /// Is there something behind the neighbours that were not followed?
+    Behind,
 }
 
 /// A walk under way.
@@ -59,9 +90,10 @@ pub struct Walk {
     /// What the next level has so far.
     reached: Vec<Node>,
     found: Vec<Node>,
-    /// Neighbours that were not followed.
-    cut: FxHashSet<Node>,
+    /// Whether something lies beyond the depth; and whether behind a neighbour that was not followed.
     beyond: bool,
+    behind: bool,
+    phase: Phase,
 }
 
 /// The place of a node whose level is not complete.
@@ -84,8 +116,9 @@ impl Walk {
             position: FxHashMap::default(),
             reached: Vec::new(),
             found: Vec::new(),
-            cut: FxHashSet::default(),
             beyond: false,
+            behind: false,
+            phase: Phase::Walking,
             question,
         };
         for (way, starts) in ways.iter().zip(starts) {
@@ -96,11 +129,14 @@ impl Walk {
                 followed: 0,
                 next: Vec::new(),
                 passed: FxHashSet::default(),
+                cut: FxHashSet::default(),
+                at_depth: 0,
             };
             starts.into_iter().for_each(|node| walk.reach(&mut side, node));
             walk.sides.push(side);
         }
-        walk.end_level();
+        walk.sides.iter_mut().for_each(Side::next_level);
+        walk.place_level();
         walk
     }
 
@@ -118,33 +154,52 @@ impl Walk {
             if self.is_full() {
                 return true;
             }
-            let at_depth = self
-                .question
-                .depth
-                .is_some_and(|depth| self.levels.len() > depth as usize);
             for side in &mut *sides {
                 while let Some(&node) = side.frontier.get(side.followed) {
                     if self.hops.work >= enough {
                         return false;
                     }
                     side.followed += 1;
-                    if at_depth {
-                        self.look_beyond(snapshot, node, side);
-                    } else {
-                        self.follow(snapshot, node, side);
+                    match self.phase {
+                        Phase::Walking => self.follow(snapshot, node, side),
+                        Phase::Beyond | Phase::Behind => self.look_on(snapshot, node, side),
                     }
                 }
             }
-            // One side may have come to what the other has shown already, with more behind it.
-            if at_depth || sides.iter().all(|side| side.next.is_empty()) {
-                return true;
+            match self.phase {
+                Phase::Walking if self.is_at_depth() => self.begin(Phase::Beyond, sides),
+                // One side may have come to what the other has shown already, with more behind it.
+                Phase::Walking if sides.iter().any(|side| !side.next.is_empty()) => {
+                    sides.iter_mut().for_each(Side::next_level);
+                    self.place_level();
+                    if self.is_at_depth() {
+                        self.begin(Phase::Beyond, sides);
+                    }
+                }
+                Phase::Walking | Phase::Beyond => self.begin(Phase::Behind, sides),
+                Phase::Behind => return true,
             }
-            for side in &mut *sides {
-                side.frontier = std::mem::take(&mut side.next);
-                side.frontier.sort_unstable();
+        }
+    }
+
+    fn is_at_depth(&self) -> bool {
+        let depth = self.question.depth;
+        depth.is_some_and(|depth| self.levels.len() > depth as usize)
+    }
+
+    /// Begins to find out what is left out: beyond the greatest depth, where the frontiers stand, or behind what was not followed.
+    fn begin(&mut self, phase: Phase, sides: &mut [Side]) {
+        self.phase = phase;
+        for side in sides {
+            if phase == Phase::Behind {
+                side.frontier.clear();
                 side.followed = 0;
+                for node in std::mem::take(&mut side.cut) {
+                    self.behind |= !self.position.contains_key(&node);
+                    side.look_at(node);
+                }
             }
-            self.place_level();
+            side.at_depth = side.frontier.len();
         }
     }
 
@@ -157,7 +212,7 @@ impl Walk {
         if let Some(most) = self.question.fan_out {
             self.hops.distinct_neighbours(snapshot, node, side.way, &mut found);
             let most = (most as usize).min(found.len());
-            self.cut.extend(found.drain(most..));
+            side.cut.extend(found.drain(most..));
         } else {
             found.clear();
             self.hops
@@ -181,29 +236,37 @@ impl Walk {
         }
     }
 
-    /// Notes whether a node at the greatest depth has a neighbour that is not shown.
-    fn look_beyond(&mut self, snapshot: Snapshot<'_>, node: Node, side: &mut Side) {
-        if self.beyond && !self.hops.prune() {
+    /// Notes whether a node has a neighbour that is not shown. A neighbour that is shown, but by the other side alone, has neighbours
+    /// that this side would have come to: it is looked at in turn.
+    fn look_on(&mut self, snapshot: Snapshot<'_>, node: Node, side: &mut Side) {
+        let is_known = match self.phase {
+            Phase::Behind => self.behind,
+            _ => self.beyond,
+        };
+        if is_known && !self.hops.prune() {
             return;
         }
+        // What is hidden counts at nodes that this side has shown.
+        let (stopped, counts) = (
+            self.hops.stopped,
+            side.followed <= side.at_depth && self.phase == Phase::Beyond,
+        );
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         self.hops
             .neighbours(snapshot, node, side.way, &mut side.passed, &mut found);
-        self.beyond |= found.iter().any(|node| !self.position.contains_key(node));
+        for &other in &found {
+            if !self.position.contains_key(&other) {
+                match self.phase {
+                    Phase::Behind => self.behind = true,
+                    _ => self.beyond = true,
+                }
+            } else {
+                side.look_at(other);
+            }
+        }
+        self.hops.stopped = stopped || counts && self.hops.stopped;
         self.found = found;
-    }
-
-    fn end_level(&mut self) {
-        let mut sides = std::mem::take(&mut self.sides);
-        for side in &mut sides {
-            side.frontier = std::mem::take(&mut side.next);
-            side.frontier.sort_unstable();
-        }
-        self.sides = sides;
-        if !self.reached.is_empty() {
-            self.place_level();
-        }
     }
 
     fn place_level(&mut self) {
@@ -230,10 +293,9 @@ impl Walk {
         } else if out_of_time {
             vec![Stop::Deadline]
         } else {
-            let cut = self.cut.iter().any(|node| !self.position.contains_key(node));
             let reasons = [
                 (self.beyond, Stop::Depth),
-                (cut, Stop::FanOut),
+                (self.behind, Stop::FanOut),
                 (self.hops.stopped, Stop::Hidden),
             ];
             reasons
@@ -295,6 +357,15 @@ impl Walked {
             }
             (self.order[index], level)
         })
+    }
+
+    /// A sum of the first so many nodes; none when there are fewer.
+    ///
+    /// A walk is the same every time, but where the filter tests executions by their state, which is the one known now.
+    pub fn sum(&self, nodes: usize) -> Option<u32> {
+        let mut hasher = FxHasher::default();
+        self.order.get(..nodes)?.hash(&mut hasher);
+        Some((hasher.finish() >> 32) as u32)
     }
 
     /// Why it is not whole; nothing when it is.

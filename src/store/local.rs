@@ -5,9 +5,9 @@
 //! holds them. One that takes longer than a few milliseconds is given up and goes the driver's way, so that no thread of the
 //! runtime is kept from its other requests. So does whatever fails here: the driver then says what is wrong.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
@@ -17,23 +17,35 @@ use sea_orm::Value;
 const STATEMENTS: usize = 512;
 /// Steps of SQLite's machine between two looks at how many there have been.
 const STEPS: i32 = 1_000;
-/// How often a statement may be looked at before it is given up: about five milliseconds.
-const LOOKS: u32 = 300;
+/// How long a statement may take before it is given up.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Connections to a file of SQLite that any thread can read with.
 #[derive(Debug)]
 pub(super) struct Local {
     file: String,
-    busy: Duration,
     idle: Mutex<Vec<Reading>>,
     closed: AtomicBool,
 }
 
-/// A connection, and how often its statement under way has been looked at.
+/// A connection, and until when its statement under way may take.
 #[derive(Debug)]
 struct Reading {
     connection: Connection,
-    looks: Arc<AtomicU32>,
+    /// In microseconds since `opened`.
+    until: Arc<AtomicU64>,
+    opened: Instant,
+}
+
+impl Reading {
+    fn begin(&self) {
+        let until = self.opened.elapsed() + PATIENCE;
+        self.until.store(micros(until), Ordering::Relaxed);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Rows, as many values each as the statement has columns.
@@ -45,13 +57,12 @@ pub struct LocalRows {
 
 impl Local {
     /// For a database that the driver has opened already; none when it is not a plain file of SQLite.
-    pub fn of(url: &str, busy: Duration) -> Option<Self> {
+    pub fn of(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
         // Parameters are the driver's business.
         let plain = !rest.is_empty() && !rest.contains(['?', '%']);
         plain.then(|| Self {
             file: rest.to_owned(),
-            busy,
             idle: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -60,10 +71,11 @@ impl Local {
     /// The rows of a statement; none when it has to go the driver's way.
     pub fn read(&self, sql: &str, values: &[Value]) -> Option<LocalRows> {
         let reading = self.take()?;
-        reading.looks.store(0, Ordering::Relaxed);
+        reading.begin();
         let rows = read(&reading.connection, sql, values);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.closed.load(Ordering::Acquire) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reading);
+            idle.push(reading);
         }
         rows
     }
@@ -85,14 +97,20 @@ impl Local {
     fn open(&self) -> rusqlite::Result<Reading> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
-        connection.busy_timeout(self.busy)?;
+        // Where it would have to wait for others, the driver does.
+        connection.busy_timeout(Duration::ZERO)?;
         connection
             .execute_batch("PRAGMA query_only = 1; PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -65536;")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        let looks = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&looks);
-        connection.progress_handler(STEPS, Some(move || counted.fetch_add(1, Ordering::Relaxed) > LOOKS))?;
-        Ok(Reading { connection, looks })
+        let (opened, until) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
+        let limit = Arc::clone(&until);
+        let is_late = move || micros(opened.elapsed()) > limit.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS, Some(is_late))?;
+        Ok(Reading {
+            connection,
+            until,
+            opened,
+        })
     }
 }
 
@@ -152,8 +170,6 @@ impl ToSql for Bound<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rusqlite::types::Value as Stored;
 
     use super::Local;
@@ -164,7 +180,7 @@ mod tests {
             .unwrap()
             .execute_batch("CREATE TABLE t (a, b)")
             .unwrap();
-        Local::of(&format!("sqlite:{}", file.display()), Duration::from_secs(1)).unwrap()
+        Local::of(&format!("sqlite:{}", file.display())).unwrap()
     }
 
     #[test]
@@ -197,7 +213,7 @@ mod tests {
             "sqlite:a%20b",
             "sqlite:",
         ] {
-            assert!(Local::of(url, Duration::ZERO).is_none(), "{url}");
+            assert!(Local::of(url).is_none(), "{url}");
         }
     }
 }

@@ -86,7 +86,7 @@ impl Store {
     pub async fn connect(options: &Options) -> Result<Self, StoreError> {
         let reader = Database::connect(dialect::connect_options(options, options.max_connections)?).await?;
         let writer = Database::connect(dialect::connect_options(options, 1)?).await?;
-        let local = Local::of(&options.url, options.timeout).map(Arc::new);
+        let local = Local::of(&options.url).map(Arc::new);
         Ok(Self { reader, writer, local })
     }
 

@@ -59,24 +59,24 @@ pub enum LineageFormat {
 /// version to the execution that made it, and the second to what that took in.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct LineageOptions {
-    /// Which way to walk.
+    /// Which way to walk; null: UPSTREAM.
     #[graphql(default_with = "Some(Direction::Upstream)")]
     pub direction: Option<Direction>,
-    /// Which nodes are shown. A root of a kind that the level does not show means all of it: an artifact or a partition all its
+    /// Which nodes are shown; null: FULL. A root of a kind that the level does not show means all of it: an artifact or a partition all its
     /// versions, an execution its inputs when walking upstream and its outputs when walking downstream, a version at level
     /// EXECUTION its producers or its consumers.
     #[graphql(default_with = "Some(LineageLevel::Full)")]
     pub level: Option<LineageLevel>,
     /// The most hops, at least 1; null: no limit. `stoppedBy` has DEPTH only when something lies beyond.
     pub depth: Option<i32>,
-    /// The most nodes on this page, at least 1; the server's `limits.lineageNodesMaximum` is the most. `endCursor` leads to the
+    /// The most nodes on this page, at least 1; null: 500; the server's `limits.lineageNodesMaximum` is the most. `endCursor` leads to the
     /// next page.
     #[graphql(default_with = "Some(500)")]
     pub limit: Option<i32>,
     /// The most neighbours of one node that are followed in one direction, at least 1, the first in the order of `nodes`; null:
     /// all. The rest is counted in `upstreamCount` and `downstreamCount`; `stoppedBy` has FAN_OUT when some of it is not shown.
     pub fan_out: Option<i32>,
-    /// What is shown only. The roots are shown in any case.
+    /// What is shown only; null: everything. The roots are shown in any case.
     #[graphql(name = "where")]
     pub filter: Option<LineageFilter>,
     /// In this past state of the store: what was recorded later is not there.
@@ -85,21 +85,24 @@ pub struct LineageOptions {
     /// page, except `limit` and `deadlineMs`. The page is read in the state that the first one was.
     pub after: Option<String>,
     /// How long to walk, in milliseconds, at least 1; null, and more than the server's `limits.lineageDeadlineMs`, mean that. What
-    /// has been reached by then is answered, with DEADLINE in `stoppedBy`.
+    /// has been reached by then is answered, with DEADLINE in `stoppedBy`. Finding the edges may take as long again.
     pub deadline_ms: Option<i32>,
 }
 
-/// What an answer shows only: every part that is given must hold of a node that it applies to.
+/// What an answer shows only: every part that is given must hold of a node that it applies to; null: anything. An empty list is
+/// BAD_USER_INPUT, since nothing would pass it. Without `prune`, what tests executions changes nothing at a level that shows none,
+/// and what tests versions changes nothing at level EXECUTION.
 #[derive(InputObject, Clone, Debug)]
 pub struct LineageFilter {
     /// Of versions: only those of these artifacts. One that does not exist is NOT_FOUND.
     pub artifacts: Option<Vec<ArtifactKey>>,
-    /// Of versions and executions: only those of these projects.
+    /// Of versions and executions: only those of these projects. One that does not exist is NOT_FOUND, and BAD_USER_INPUT when
+    /// one of `artifacts` is in none of them.
     pub projects: Option<Vec<String>>,
     /// Of versions: only those in partitions like this. Where none of `artifacts` has a key that is asked for:
     /// UNKNOWN_PARTITION_KEY.
     pub partition: Option<PartitionFilter>,
-    /// Of executions: only those in these states.
+    /// Of executions: only those in these states, as known now. Where they change between two pages, the cursor may be BAD_CURSOR.
     pub states: Option<Vec<ExecutionState>>,
     /// Of versions: only those whose `createdAt` is in this span.
     pub created_at: Option<DateTimeRange>,
@@ -170,8 +173,9 @@ pub const LIMIT_DEFAULT: i32 = 500;
 impl LineageOptions {
     /// The nodes of a page.
     pub fn page_limit(&self, limits: &Limits) -> Result<usize, ApiError> {
-        let limit = at_least_one("limit", self.limit)?.unwrap_or(LIMIT_DEFAULT.unsigned_abs()) as usize;
         let maximum = limits.lineage_nodes_maximum;
+        let default = maximum.min(LIMIT_DEFAULT.unsigned_abs() as usize);
+        let limit = at_least_one("limit", self.limit)?.map_or(default, |limit| limit as usize);
         if limit > maximum {
             let error = ApiError::limit_exceeded("limits.lineage_nodes_maximum", "The nodes of a page", maximum, limit);
             return Err(error.about("options.limit"));
@@ -199,9 +203,9 @@ pub fn at_least_one(name: &str, given: Option<i32>) -> Result<Option<u32>, ApiEr
     }
 }
 
-/// The estimated cost of a walk. The rows of its lists are prepared, which costs a tenth of what other fields do.
+/// The estimated cost of a walk. The rows of its lists are prepared, which costs a twentieth of what other fields do.
 pub fn lineage_cost(options: Option<&LineageOptions>, child: usize) -> usize {
     let limit = options.and_then(|options| options.limit).unwrap_or(LIMIT_DEFAULT);
     let rows = usize::try_from(limit).unwrap_or_default();
-    child.saturating_add(rows.saturating_mul(child) / 10).min(1 << 40)
+    child.saturating_add(rows.saturating_mul(child) / 20).min(1 << 40)
 }

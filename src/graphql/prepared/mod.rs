@@ -60,7 +60,7 @@ pub async fn resolve<R: PreparedList>(
         .is_none_or(|request| request.prepares_rows);
     if prepares
         && let Some(fields) = rows.fields(&Selected::of(ctx))
-        && resources.graph_is_ready().await.map_err(failed)?
+        && resources.graph_is_ready(rows.count()).await.map_err(failed)?
     {
         return Ok(write(rows, resources, &fields).await);
     }

@@ -37,6 +37,10 @@ pub struct Limits {
     pub lineage_roots_maximum: i32,
     /// The largest `limit` of a `lineage`.
     pub lineage_nodes_maximum: i32,
+    /// Edges on one page of a `lineage`.
+    pub lineage_edges_maximum: i32,
+    /// Nodes and edges of a page that `export` draws.
+    pub lineage_export_maximum: i32,
     /// The largest `first` of `lineagePaths`.
     pub lineage_paths_maximum: i32,
     /// How long one walk may take, in milliseconds.
@@ -58,6 +62,8 @@ impl ServerInfo {
             ingest_records_maximum: int(limits.ingest_records_maximum),
             lineage_roots_maximum: int(limits.lineage_roots_maximum),
             lineage_nodes_maximum: int(limits.lineage_nodes_maximum),
+            lineage_edges_maximum: int(limits.lineage_edges_maximum),
+            lineage_export_maximum: int(limits.lineage_export_maximum),
             lineage_paths_maximum: int(limits.lineage_paths_maximum),
             lineage_deadline_ms: int(limits.lineage_deadline_ms),
         };

@@ -80,8 +80,9 @@ on_both_databases! {
         let servers = [TestApp::new(db.clone()).await, TestApp::new(db.clone()).await];
         servers[0].create(&table(0)).await;
         let root = artifact_id(&servers[0], "table").await;
-        let (writes, reads) = tokio::join!(join_all(servers.iter().enumerate().map(async |(which, server)| write(server, which).await)), join_all(servers.iter().map(async |server| look(server, &root).await)));
-        assert_eq!(writes.len(), 2);
+        let writes = join_all(servers.iter().zip(0..).map(|(server, which)| write(server, which)));
+        let reads = join_all(servers.iter().map(|server| look(server, &root)));
+        let (_, reads) = tokio::join!(writes, reads);
         let fresh = TestApp::new(db).await;
         let newest = fresh.revision().await;
         let between = reads.iter().flatten().filter(|(_, answer)| (2..newest).contains(&answer.revision)).count();

@@ -36,7 +36,7 @@ pub async fn furnished(db: TestDb) -> TestApp {
     app
 }
 
-/// Every question to the root field, and to the node itself, with the answer that both must give.
+/// A question to the root field, and to the node itself: both give the same answer.
 async fn same_nested(app: &TestApp, id: &str, options: Value) {
     let kind = id.split_once('_').unwrap().0;
     let kind = kind[..1].to_uppercase() + &kind[1..];

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     ask::{FIELDS, ask, read},
-    properties::{Inquiry, for_all, inquiries},
+    properties::{Inquiry, both_projects, for_all, inquiries},
     reference::{self, Answer, Question, difference},
     world::{Fact, Plan, World, plans},
 };
@@ -112,7 +112,8 @@ async fn compare(
 on_both_databases! {
     async fn pages_put_together_are_the_whole_whatever_is_written_meanwhile(db: TestDb) {
         let app = TestApp::new(db).await;
-        let strategy = (plans(70), inquiries(), prop::collection::vec(1..6_usize, 1..5), 1..5_usize);
+        both_projects(&app).await;
+        let strategy = (plans(90), inquiries(), prop::collection::vec(1..6_usize, 1..5), 1..5_usize);
         for_all(120, &strategy, async |(plan, inquiry, sizes, steps), domain| compare(&app, plan, domain, &inquiry, &sizes, steps).await);
     }
 }

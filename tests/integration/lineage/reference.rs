@@ -384,6 +384,18 @@ enum Face {
     Blocked,
 }
 
+impl Face {
+    fn shown(&self) -> Option<&Node> {
+        match self {
+            Self::Shown(node) => Some(node),
+            Self::Through | Self::Blocked => None,
+        }
+    }
+}
+
+/// What every version and execution is.
+type Faces = BTreeMap<Node, Face>;
+
 /// The graph of a level: all edges between all nodes that it shows.
 struct Graph {
     edges: BTreeSet<GraphEdge>,
@@ -404,57 +416,24 @@ struct GraphEdge {
 impl Graph {
     fn new(past: Past<'_>, face: &dyn Fn(&Node) -> Face) -> Self {
         let base = past.edges();
-        let revisions: BTreeSet<i64> = base.iter().map(|edge| edge.revision).collect();
+        let faces: Faces = past.recorded_nodes().map(|node| (node.clone(), face(&node))).collect();
         let mut edges = BTreeSet::new();
         for edge in &base {
-            if let (Face::Shown(source), Face::Shown(target)) = (face(&edge.source), face(&edge.target)) {
+            if let (Some(source), Some(target)) = (faces[&edge.source].shown(), faces[&edge.target].shown()) {
                 edges.insert(GraphEdge {
-                    source,
-                    target,
+                    source: source.clone(),
+                    target: target.clone(),
                     role: edge.role,
                     name: Some(edge.name),
                     revision: edge.revision,
                 });
             }
         }
-        // A derived edge is as old as the first revision in which a chain that it stands for was whole.
-        let mut derived = BTreeMap::new();
-        for revision in revisions {
-            let known: Vec<&Edge> = base.iter().filter(|edge| edge.revision <= revision).collect();
-            for node in past.recorded_nodes() {
-                if let Face::Shown(source) = face(&node) {
-                    for target in behind(&node, Way::Down, &known, face) {
-                        derived.entry((source.clone(), target)).or_insert(revision);
-                    }
-                }
-            }
-        }
-        edges.extend(derived.into_iter().map(|((source, target), revision)| GraphEdge {
-            source,
-            target,
-            role: "DERIVED",
-            name: None,
-            revision,
-        }));
-        let blocked = |way| {
-            let known: Vec<&Edge> = base.iter().collect();
-            let shown = past
-                .recorded_nodes()
-                .filter(|node| meets_blocked(node, way, &known, face));
-            shown
-                .filter_map(|node| {
-                    if let Face::Shown(node) = face(&node) {
-                        Some(node)
-                    } else {
-                        None
-                    }
-                })
-                .collect()
-        };
+        edges.extend(derived(&base, &faces));
         Self {
             edges,
-            blocked_up: blocked(Way::Up),
-            blocked_down: blocked(Way::Down),
+            blocked_up: blocked(&base, &faces, Way::Up),
+            blocked_down: blocked(&base, &faces, Way::Down),
         }
     }
 
@@ -479,41 +458,59 @@ fn hops<'a>(node: &'a Node, way: Way, edges: &'a [&Edge]) -> impl Iterator<Item 
     })
 }
 
+/// The edges that stand for chains. Each is as old as the first revision in which one of its chains was whole.
+fn derived(base: &[Edge], faces: &Faces) -> Vec<GraphEdge> {
+    let revisions: BTreeSet<i64> = base.iter().map(|edge| edge.revision).collect();
+    let mut since = BTreeMap::new();
+    for revision in revisions {
+        let known: Vec<&Edge> = base.iter().filter(|edge| edge.revision <= revision).collect();
+        for (node, face) in faces {
+            let Some(source) = face.shown() else { continue };
+            for passed in passed_through(node, Way::Down, &known, faces) {
+                for target in hops(&passed, Way::Down, &known).filter_map(|next| faces[next].shown()) {
+                    since.entry((source.clone(), target.clone())).or_insert(revision);
+                }
+            }
+        }
+    }
+    let edge = |((source, target), revision)| GraphEdge {
+        source,
+        target,
+        role: "DERIVED",
+        name: None,
+        revision,
+    };
+    since.into_iter().map(edge).collect()
+}
+
+/// The shown nodes from which the walk meets what it must not enter.
+fn blocked(base: &[Edge], faces: &Faces, way: Way) -> BTreeSet<Node> {
+    let edges: Vec<&Edge> = base.iter().collect();
+    let mut blocked = BTreeSet::new();
+    for (node, face) in faces {
+        let Some(shown) = face.shown() else { continue };
+        let mut from = passed_through(node, way, &edges, faces);
+        from.insert(node.clone());
+        let mut next = from.iter().flat_map(|node| hops(node, way, &edges));
+        if next.any(|next| matches!(faces[next], Face::Blocked)) {
+            blocked.insert(shown.clone());
+        }
+    }
+    blocked
+}
+
 /// All that is passed through from a node on, before the next shown one.
-fn passed_through(node: &Node, way: Way, edges: &[&Edge], face: &dyn Fn(&Node) -> Face) -> BTreeSet<Node> {
+fn passed_through(node: &Node, way: Way, edges: &[&Edge], faces: &Faces) -> BTreeSet<Node> {
     let mut passed = BTreeSet::new();
     let mut open = vec![node.clone()];
     while let Some(node) = open.pop() {
         for next in hops(&node, way, edges) {
-            if matches!(face(next), Face::Through) && passed.insert(next.clone()) {
+            if matches!(faces[next], Face::Through) && passed.insert(next.clone()) {
                 open.push(next.clone());
             }
         }
     }
     passed
-}
-
-/// What is shown behind a chain of at least one node that is passed through.
-fn behind(node: &Node, way: Way, edges: &[&Edge], face: &dyn Fn(&Node) -> Face) -> BTreeSet<Node> {
-    let passed = passed_through(node, way, edges, face);
-    let next = passed.iter().flat_map(|node| hops(node, way, edges));
-    next.filter_map(|node| {
-        if let Face::Shown(node) = face(node) {
-            Some(node)
-        } else {
-            None
-        }
-    })
-    .collect()
-}
-
-/// Whether the walk from a node meets what it must not enter.
-fn meets_blocked(node: &Node, way: Way, edges: &[&Edge], face: &dyn Fn(&Node) -> Face) -> bool {
-    let mut from = passed_through(node, way, edges, face);
-    from.insert(node.clone());
-    from.iter()
-        .flat_map(|node| hops(node, way, edges))
-        .any(|node| matches!(face(node), Face::Blocked))
 }
 
 /// What `lineage` answers.
@@ -715,18 +712,33 @@ impl View<'_> {
 
     fn stopped_by(&self, walks: &[Walk], graph: &Graph, shown: &BTreeMap<Node, usize>) -> Vec<String> {
         let mut reasons = vec![];
-        let is_left_out = |node: &Node| !shown.contains_key(node);
+        // Something is left out that is not shown, or that stands behind what only the walk the other way has shown.
+        let leads_out = |walk: &Walk, starts: Vec<Node>| {
+            let (mut open, mut seen) = (starts, BTreeSet::new());
+            while let Some(node) = open.pop() {
+                if !shown.contains_key(&node) {
+                    return true;
+                }
+                if !walk.distances.contains_key(&node) && seen.insert(node.clone()) {
+                    open.extend(graph.neighbours(&node, walk.way));
+                }
+            }
+            false
+        };
         let goes_on = |walk: &Walk| {
             let mut last = walk
                 .distances
                 .iter()
                 .filter(|(_, distance)| Some(**distance) == self.question.depth);
-            last.any(|(node, _)| graph.neighbours(node, walk.way).iter().any(is_left_out))
+            last.any(|(node, _)| leads_out(walk, graph.neighbours(node, walk.way).into_iter().collect()))
         };
         if walks.iter().any(goes_on) {
             reasons.push("DEPTH".to_owned());
         }
-        if walks.iter().flat_map(|walk| &walk.cut).any(is_left_out) {
+        if walks
+            .iter()
+            .any(|walk| leads_out(walk, walk.cut.iter().cloned().collect()))
+        {
             reasons.push("FAN_OUT".to_owned());
         }
         let is_blocked = |walk: &Walk| {

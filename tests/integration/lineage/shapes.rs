@@ -262,8 +262,8 @@ on_both_databases! {
         assert_eq!(full.counts, expected);
         let versions = answer(&app, &[&root], json!({"level": "VERSION", "depth": 2})).await;
         assert_eq!((versions.nodes.len(), versions.edges.len(), versions.stopped_by), (13, 6 + 36, vec!["DEPTH".to_owned()]));
-        let names_ = part(&app, &[&root], json!({"level": "ARTIFACT"}), NAMES).await;
-        assert_eq!(only_names(&names_), ["l5", "l4", "l3", "l2", "l1", "l0"]);
+        let layers = part(&app, &[&root], json!({"level": "ARTIFACT"}), NAMES).await;
+        assert_eq!(only_names(&layers), ["l5", "l4", "l3", "l2", "l1", "l0"]);
         let two = part(&app, &[&root], json!({"level": "VERSION", "fanOut": 2}), NAMES).await;
         assert_eq!(only_names(&two), ["l5@3", "l4@0", "l4@1", "l3@0", "l3@1", "l2@0", "l2@1", "l1@0", "l1@1", "l0@0", "l0@1"]);
         assert_eq!(two["stoppedBy"], json!(["FAN_OUT"]));

@@ -187,7 +187,7 @@ fn numbers() -> impl Strategy<Value = Numbers> {
         prop::sample::select(vec![0, 5 * HOUR]),
     );
     (
-        0..8_usize,
+        0..12_usize,
         prop::bool::weighted(0.75),
         prop::sample::select(&REGIONS[..]),
         prop::sample::select(&MODELS[..]),
@@ -240,16 +240,40 @@ fn drafts(most: usize) -> impl Strategy<Value = Vec<Draft>> {
         prop::sample::select(&NAMES[..]),
         0..5_usize,
     );
-    prop::collection::vec(draft, 1..most)
+    prop::collection::vec(draft, most / 3..most)
+}
+
+/// How the edges of a world lie.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    /// Anywhere: dense, with cycles of all lengths.
+    Anywhere,
+    /// From an execution to versions that stand a little above or below it: long ways, and no cycle.
+    Along,
+    /// The same, but the top is the bottom again.
+    Around,
 }
 
 impl Plan {
-    fn draft(&mut self, draft: Draft, no_cycles: bool) {
+    /// The version at an end of an edge of an execution.
+    fn version_near(&self, lie: Lie, execution: usize, place: usize, takes: bool) -> usize {
+        let count = self.versions.len();
+        let height = execution * (count - 1) / self.executions.len();
+        let steps = place % 3;
+        match (lie, takes) {
+            (Lie::Anywhere, _) => place % count,
+            (Lie::Along, true) => height.saturating_sub(steps),
+            (Lie::Along, false) => (height + 1 + steps).min(count - 1),
+            (Lie::Around, true) => (height + count - steps.min(height)) % count,
+            (Lie::Around, false) => (height + 1 + steps) % count,
+        }
+    }
+
+    fn draft(&mut self, draft: Draft, lie: Lie) {
         let (what, one, other, name, step) = draft;
-        let (version, execution) = (one % self.versions.len(), other % self.executions.len());
-        // Without cycles, every version stands at a height: it is given from below and taken from above.
-        let is_below = version * self.executions.len() <= execution * self.versions.len();
-        let takes = if no_cycles { is_below } else { what < 8 };
+        let execution = other % self.executions.len();
+        let takes = what < 8;
+        let version = self.version_near(lie, execution, one, takes);
         let fact = match what {
             0..16 if takes => Fact::Took {
                 execution,
@@ -261,11 +285,11 @@ impl Plan {
                 name,
                 version,
             },
-            16 | 17 => Fact::Produced(version),
-            18 => Fact::Deleted(version),
+            16 | 17 => Fact::Produced(one % self.versions.len()),
+            18 => Fact::Deleted(one % self.versions.len()),
             19 | 20 => Fact::Declared(one % self.artifacts.len()),
             21 => Fact::Runs(execution),
-            22 => Fact::Ended(execution),
+            22..25 => Fact::Ended(execution),
             _ if execution == 0 => Fact::Ended(execution),
             _ => Fact::HasParent(execution),
         };
@@ -274,7 +298,7 @@ impl Plan {
     }
 }
 
-/// Random worlds: with cycles or without, with at most so many facts in up to five steps.
+/// Random worlds of up to so many facts in up to five steps.
 pub fn plans(most: usize) -> impl Strategy<Value = Plan> {
     let executions = (
         prop::sample::select(&PROJECTS[..]),
@@ -282,25 +306,24 @@ pub fn plans(most: usize) -> impl Strategy<Value = Plan> {
     )
         .prop_map(|(project, end)| Execution { project, end });
     let nodes = (
-        prop::collection::vec(artifacts(), 1..5),
-        prop::collection::vec(numbers(), 1..13),
-        prop::collection::vec(executions, 1..9),
+        prop::collection::vec(artifacts(), 1..6),
+        prop::collection::vec(numbers(), 4..20),
+        prop::collection::vec(executions, 3..14),
     );
-    (nodes, any::<bool>(), 1..6_usize, drafts(most)).prop_map(
-        |((artifacts, versions, executions), no_cycles, steps, drafts)| {
-            let mut plan = Plan {
-                versions: versions.iter().map(|numbers| numbers.version(&artifacts)).collect(),
-                artifacts,
-                executions,
-                steps: vec![vec![]; steps],
-            };
-            for draft in drafts {
-                plan.draft(draft, no_cycles);
-            }
-            plan.steps.retain(|step| !step.is_empty());
-            plan
-        },
-    )
+    let lies = prop::sample::select(vec![Lie::Anywhere, Lie::Along, Lie::Around]);
+    (nodes, lies, 1..6_usize, drafts(most)).prop_map(|((artifacts, versions, executions), lie, steps, drafts)| {
+        let mut plan = Plan {
+            versions: versions.iter().map(|numbers| numbers.version(&artifacts)).collect(),
+            artifacts,
+            executions,
+            steps: vec![vec![]; steps],
+        };
+        for draft in drafts {
+            plan.draft(draft, lie);
+        }
+        plan.steps.retain(|step| !step.is_empty());
+        plan
+    })
 }
 
 /// A small world of every kind of artifact, in which these steps are recorded. There are six versions: of the first

@@ -1,19 +1,19 @@
 //! From the arguments of `lineage` to a question that the graph can be asked, and from a page to its cursor.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
 use super::{Answer, Lineage};
 use crate::domain::key::Digest;
-use crate::graphql::error::{ApiError, ErrorCode};
+use crate::graphql::error::ApiError;
 use crate::graphql::inputs::lineage::{LineageOptions, NamedFilter, at_least_one};
+use crate::graphql::inputs::queries::AsOf;
 use crate::graphql::loaders::nodes::ArtifactByKey;
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
 use crate::graphql::view::View;
-use crate::lineage::OutOfTime;
 use crate::lineage::graph::Snapshot;
 use crate::lineage::node::Node;
 use crate::lineage::question::{Direction, Filter, Level, Question};
@@ -36,7 +36,7 @@ impl Lineage {
         let fan_out = at_least_one("fanOut", options.fan_out)?;
         let view = view.as_of(resources, options.as_of).await?;
         let cursor = options.after.as_deref().map(Cursor::read).transpose()?;
-        let view = following(resources, view, cursor.as_ref()).await?;
+        let view = following(resources, view, options.as_of, cursor.as_ref()).await?;
         let filter = match options.filter {
             Some(filter) => filter.into_domain()?,
             None => None,
@@ -51,6 +51,9 @@ impl Lineage {
             .follow(resources.newest().await?.revision.max(view.scope.revision))
             .await?;
         let roots = existing(lineage.graph().at(view.scope.revision), view, argument, &roots)?;
+        if let Some(filter) = &filter {
+            check_projects(lineage.graph().at(view.scope.revision), filter)?;
+        }
         let question = Arc::new(Question {
             roots,
             direction: options.direction.map_or(Direction::Upstream, Into::into),
@@ -61,37 +64,50 @@ impl Lineage {
             revision: view.scope.revision,
         });
         let mark = Mark::of(&question, lineage.graph().at(view.scope.revision));
-        let skip = cursor.map_or(Ok(0), |cursor| cursor.skip(&mark))?;
+        let skip = cursor.as_ref().map_or(Ok(0), |cursor| cursor.skip(&mark))?;
         let deadline = Duration::from_millis(deadline_ms);
-        let walked = lineage.walk(question, skip, limit, Instant::now() + deadline).await;
-        let walked = walked.map_err(|OutOfTime| out_of_time(deadline_ms))?;
+        let walked = lineage.walk(question, skip, limit, deadline).await;
+        if cursor
+            .as_ref()
+            .is_some_and(|cursor| walked.sum(skip) != Some(cursor.sum))
+        {
+            let message = "The nodes before the cursor in after are others by now, since the filter asks for states of executions, which are \
+                           those known now: begin again without it.";
+            return Err(ApiError::bad_cursor("options.after", message));
+        }
         let resumes = walked
             .stops()
             .iter()
             .any(|stop| matches!(stop, Stop::Limit | Stop::Deadline));
-        let cursor = resumes.then(|| mark.cursor(walked.node_count()));
+        let shown = walked.node_count();
+        let cursor = resumes.then(|| mark.cursor(shown, walked.sum(shown).unwrap_or_default()));
         Ok(Self(Arc::new(Answer {
             lineage: lineage.clone(),
             walked,
             view,
             cursor,
             deadline_ms,
+            limits: resources.limits().clone(),
         })))
     }
 }
 
-/// The error of a walk that had nothing to show by its deadline.
-pub fn out_of_time(deadline_ms: u64) -> ApiError {
-    let message = format!(
-        "The walk found nothing new within {deadline_ms} ms: ask for less depth or a smaller page, or for more time in deadlineMs, \
-         of which limits.lineage_deadline_ms is the most."
-    );
-    ApiError::new(ErrorCode::DeadlineExceeded, message).about("options.deadlineMs")
-}
-
 /// The view of a page that follows a cursor.
-async fn following(resources: &Resources, view: View, cursor: Option<&Cursor>) -> Result<View, ApiError> {
+async fn following(
+    resources: &Resources,
+    view: View,
+    as_of: Option<AsOf>,
+    cursor: Option<&Cursor>,
+) -> Result<View, ApiError> {
     let Some(cursor) = cursor else { return Ok(view) };
+    // An instant that has not come is the newest state, which was an earlier one when the first page was read.
+    let is_to_come = matches!(as_of, Some(AsOf::Time(_))) && view.scope.revision == resources.newest().await?.revision;
+    if is_to_come && cursor.revision < view.scope.revision {
+        return Ok(View {
+            scope: view.scope.as_of(cursor.revision),
+            ..view
+        });
+    }
     if view.pinned && view.scope.revision != cursor.revision {
         let message = format!(
             "The cursor in after is of an answer as of revision {}, but asOf asks for revision {}: leave asOf as it was, or begin again \
@@ -161,6 +177,26 @@ async fn find_artifacts(resources: &Resources, view: View, named: NamedFilter) -
     })
 }
 
+/// Refuses projects that do not exist, and artifacts that are in none of them: the answer would look as if there were nothing.
+fn check_projects(graph: Snapshot<'_>, filter: &Filter) -> Result<(), ApiError> {
+    let Some(projects) = &filter.projects else {
+        return Ok(());
+    };
+    if let Some(unknown) = projects.iter().find(|project| !graph.knows_project(project)) {
+        let message = format!("There is no project {unknown:?}.");
+        return Err(ApiError::not_found(message).about("options.where.projects"));
+    }
+    let is_outside = |artifact: &&Node| !projects.iter().any(|project| project == graph.key(**artifact)[0]);
+    if let Some(artifact) = filter.artifacts.iter().flatten().find(is_outside) {
+        let [project, _, name] = graph.key(*artifact);
+        let message = format!(
+            "The artifact {name:?} is in project {project:?}, which is not among projects: nothing can pass both, so leave one of them out."
+        );
+        return Err(ApiError::bad_user_input("options.where.projects", message));
+    }
+    Ok(())
+}
+
 /// What tells the pages of one answer from those of any other.
 struct Mark {
     revision: i64,
@@ -170,16 +206,18 @@ struct Mark {
 
 /// A place in an answer: the state of the store, which store that was, how many nodes have been shown, and of which question.
 ///
-/// The walk is the same every time, so that their number says where it stood, in 30 bytes. The last four bytes are a sum of the
+/// The walk is the same every time, so that their number says where it stood, in 32 bytes. The last four bytes are a digest of the
 /// others.
 struct Cursor {
     revision: i64,
     recorded_at: i64,
     shown: u32,
+    /// A sum of the nodes that have been shown.
+    sum: u32,
     question: [u8; 4],
 }
 
-const CURSOR_BYTES: usize = 28;
+const CURSOR_BYTES: usize = 32;
 
 impl Mark {
     fn of(question: &Question, snapshot: Snapshot<'_>) -> Self {
@@ -196,23 +234,24 @@ impl Mark {
         Self {
             revision: question.revision,
             recorded_at: snapshot.time_of(question.revision).0,
-            question: sum(&asked),
+            question: digest(&asked),
         }
     }
 
-    fn cursor(&self, shown: usize) -> String {
+    fn cursor(&self, shown: usize, sum: u32) -> String {
         let mut bytes = Vec::with_capacity(CURSOR_BYTES);
         bytes.extend(self.revision.to_be_bytes());
         bytes.extend(self.recorded_at.to_be_bytes());
         bytes.extend(u32::try_from(shown).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(sum.to_be_bytes());
         bytes.extend(self.question);
-        let sum = sum(&BASE64URL_NOPAD.encode(&bytes));
-        bytes.extend(sum);
+        let all = digest(&BASE64URL_NOPAD.encode(&bytes));
+        bytes.extend(all);
         BASE64URL_NOPAD.encode(&bytes)
     }
 }
 
-fn sum(text: &str) -> [u8; 4] {
+fn digest(text: &str) -> [u8; 4] {
     let digest = Digest::of(b"lineage cursor", &[text]);
     let mut sum = [0; 4];
     sum.copy_from_slice(&digest.to_vec()[..4]);
@@ -227,16 +266,18 @@ impl Cursor {
         };
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| malformed())?;
         let (content, given) = bytes.split_last_chunk::<4>().ok_or_else(malformed)?;
-        if *given != sum(&BASE64URL_NOPAD.encode(content)) {
+        if *given != digest(&BASE64URL_NOPAD.encode(content)) {
             return Err(malformed());
         }
         let (revision, rest) = content.split_first_chunk::<8>().ok_or_else(malformed)?;
         let (recorded_at, rest) = rest.split_first_chunk::<8>().ok_or_else(malformed)?;
         let (shown, rest) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
+        let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
         Ok(Self {
             revision: i64::from_be_bytes(*revision),
             recorded_at: i64::from_be_bytes(*recorded_at),
             shown: u32::from_be_bytes(*shown),
+            sum: u32::from_be_bytes(*sum),
             question: rest.try_into().map_err(|_| malformed())?,
         })
     }

@@ -18,8 +18,9 @@ use super::execution::Execution;
 use super::missing;
 use super::partition::Partition;
 use super::version::Version;
+use crate::config::Limits;
 use crate::graphql::connection::int;
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::inputs::lineage::LineageFormat;
 use crate::graphql::loaders::nodes::{ArtifactById, ExecutionById, PartitionById, VersionById};
 use crate::graphql::node_id::NodeId;
@@ -30,7 +31,7 @@ use crate::lineage::edges::{Edge, Neighbours, Role};
 use crate::lineage::graph::{Snapshot, Way};
 use crate::lineage::node::{self, Kind};
 use crate::lineage::walk::{Stop, Walked};
-use crate::lineage::{OutOfTime, draw};
+use crate::lineage::{NoEdges, draw};
 
 /// What an edge of lineage is.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,13 +68,27 @@ pub struct Answer {
     view: View,
     cursor: Option<String>,
     deadline_ms: u64,
+    limits: Limits,
 }
 
 impl Answer {
     async fn edges(&self) -> Result<Vec<Edge>, ApiError> {
         let deadline = Instant::now() + Duration::from_millis(self.deadline_ms);
-        let edges = self.lineage.edges(&self.walked, deadline).await;
-        edges.map_err(|OutOfTime| ask::out_of_time(self.deadline_ms))
+        let most = self.limits.lineage_edges_maximum;
+        let edges = self.lineage.edges(&self.walked, most, deadline).await;
+        edges.map_err(|error| match error {
+            NoEdges::OutOfTime => {
+                let message = format!(
+                    "The edges of the page were not found within {} ms: ask for a smaller page, or for more time in deadlineMs.",
+                    self.deadline_ms
+                );
+                ApiError::new(ErrorCode::DeadlineExceeded, message).about("options.deadlineMs")
+            }
+            NoEdges::TooMany => {
+                let what = "The edges between the nodes of the page";
+                ApiError::limit_exceeded("limits.lineage_edges_maximum", what, most, most + 1).about("options.limit")
+            }
+        })
     }
 
     fn revision(&self) -> i64 {
@@ -92,7 +107,7 @@ impl Lineage {
         Long(self.0.revision())
     }
 
-    /// The nodes that were asked for, each once.
+    /// The nodes that were asked for, in the order asked, each once.
     async fn roots(&self) -> RootRows {
         RootRows(Arc::clone(&self.0))
     }
@@ -106,7 +121,8 @@ impl Lineage {
         }
     }
 
-    /// The edges between the nodes of this page and those before it, each once, on the page of its later end. An edge may lead
+    /// The edges between the nodes of this page and those before it, each once, on the page of its later end; in the order of the nodes from
+    /// which they are found. An edge may lead
     /// from a node to itself: at level VERSION, where an execution gave out a version that it had taken in.
     async fn edges(&self) -> Result<EdgeRows, ApiError> {
         Ok(EdgeRows {
@@ -121,7 +137,7 @@ impl Lineage {
         self.0.walked.stops().is_empty()
     }
 
-    /// Why it is not complete; empty when it is.
+    /// Why it is not complete, in the order of the reasons' type; empty when it is.
     async fn stopped_by(&self) -> Vec<StopReason> {
         self.0.walked.stops().iter().copied().map(Into::into).collect()
     }
@@ -148,12 +164,24 @@ impl Lineage {
             .collect()
     }
 
-    /// This page as a picture or a table, for people: its nodes, its edges, and in a comment whether it is complete.
+    /// This page as a picture or a table, for people: its nodes and its edges. Where it is not complete, a comment says so, and a member
+    /// of the JSON; a table has no place for it. A page of more than 10,000 nodes and edges, unless configured otherwise, is
+    /// LIMIT_EXCEEDED: `heirloom lineage` writes any.
     async fn export(
         &self,
         #[graphql(desc = "How, such as `MERMAID`.")] format: LineageFormat,
     ) -> Result<String, ApiError> {
         let edges = self.0.edges().await?;
+        let (most, rows) = (
+            self.0.limits.lineage_export_maximum,
+            self.0.walked.nodes().len() + edges.len(),
+        );
+        if rows > most {
+            let what = "The nodes and edges of the page";
+            return Err(
+                ApiError::limit_exceeded("limits.lineage_export_maximum", what, most, rows).about("options.limit"),
+            );
+        }
         let graph = self.0.lineage.graph();
         let id = |node| NodeId::from(node).to_string();
         Ok(draw::draw(

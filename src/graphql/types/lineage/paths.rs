@@ -12,6 +12,7 @@ use crate::graphql::resources::Resources;
 use crate::graphql::types::Node;
 use crate::graphql::view::View;
 use crate::lineage::OutOfTime;
+use crate::lineage::paths::Path;
 
 /// A path along the edges of the graph, on which no node is twice.
 #[derive(SimpleObject)]
@@ -63,16 +64,16 @@ pub async fn find_paths(
         );
         ApiError::new(ErrorCode::DeadlineExceeded, message)
     })?;
-    let mut paths = Vec::with_capacity(found.len());
-    for path in found {
-        let nodes = load_nodes(resources, view, path.nodes).await?;
-        let graph = lineage.graph();
-        let edges = path
+    let all = found.iter().flat_map(|path| path.nodes.iter().copied()).collect();
+    let mut objects = load_nodes(resources, view, all).await?.into_iter();
+    let graph = lineage.graph();
+    let path = |path: &Path| LineagePath {
+        nodes: objects.by_ref().take(path.nodes.len()).collect(),
+        edges: path
             .edges
             .iter()
             .map(|edge| LineageEdge::of(edge, graph.at(at)))
-            .collect();
-        paths.push(LineagePath { nodes, edges });
-    }
-    Ok(paths)
+            .collect(),
+    };
+    Ok(found.iter().map(path).collect())
 }
