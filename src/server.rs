@@ -17,7 +17,7 @@ use crate::{
     http::{
         graphiql, graphql,
         health::{self, Readiness},
-        layers,
+        layers, lineage,
     },
     lineage::Lineage,
     service::Writer,
@@ -33,15 +33,17 @@ pub struct AppState {
     pub engine: Arc<Engine>,
     /// Whether the database answers.
     pub readiness: Readiness,
+    /// The write queue that events go to; without one there are no routes for them.
+    pub events: Option<Writer>,
 }
 
 impl AppState {
     /// The state of a server over a store, whose writes go through a queue, and whose graph is in memory.
     pub fn new(config: Config, store: &Store, writer: &Writer, lineage: &Lineage) -> Self {
-        let (reader, writer) = (store.clone(), writer.clone());
+        let (reader, queue) = (store.clone(), writer.clone());
         let graph = lineage.clone();
         let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
-            let resources = Resources::new(&reader, writer.clone(), graph.clone(), &context);
+            let resources = Resources::new(&reader, queue.clone(), graph.clone(), &context);
             request.data(resources).data(context)
         });
         let store = store.clone();
@@ -52,6 +54,7 @@ impl AppState {
                 let store = store.clone();
                 Box::pin(async move { readiness(&store).await })
             }),
+            events: Some(writer.clone()),
         }
     }
 }
@@ -72,11 +75,18 @@ async fn readiness(store: &Store) -> Result<(), String> {
     }
 }
 
+const EVENT_BODY_BYTES: usize = 64 << 20;
+const EVENT_BYTES: usize = 16 << 20;
+
 /// All routes: `/graphql`, GraphiQL at `/`, `/healthz` and `/readyz`.
 pub fn router(state: AppState) -> Router {
     let server = &state.config.server;
+    let events = state
+        .events
+        .map(|writer| lineage::routes(writer, EVENT_BODY_BYTES, EVENT_BYTES));
     let routes = Router::new()
         .merge(graphql::routes(Arc::clone(&state.engine), server.body_limit_bytes))
+        .merge(events.unwrap_or_default())
         .merge(graphiql::routes())
         .merge(health::routes(state.readiness))
         .fallback(nothing_here);

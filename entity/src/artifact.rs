@@ -35,6 +35,8 @@ pub struct Model {
     pub described_revision: i64,
     /// The first revision in which a version brought a time partition, or `NEVER`.
     pub time_seen_revision: i64,
+    /// The revision since which it is known to be another artifact under another name, or `NEVER`: then it is no more.
+    pub merged_revision: i64,
 }
 
 /// None: joins are written where they are used.

@@ -25,8 +25,11 @@ pub struct Model {
     /// The version.
     #[sea_orm(primary_key, auto_increment = false)]
     pub version_id: VersionId,
-    /// The revision that recorded it.
+    /// The revision that recorded it. One that has ended may come again, in a later revision.
+    #[sea_orm(primary_key, auto_increment = false)]
     pub revision: i64,
+    /// The revision since which it is no more, or `NEVER`.
+    pub ended_revision: i64,
 }
 
 /// None: joins are written where they are used.

@@ -6,14 +6,20 @@
 pub mod alias;
 pub mod artifact;
 pub mod artifact_key;
+pub mod dataset_name;
+pub mod dataset_story;
 pub mod edge;
+pub mod event;
 pub mod execution;
+pub mod floating_input;
 pub mod ids;
 pub mod partition;
 pub mod partition_value;
 pub mod resolved_input;
 pub mod revision;
 pub mod revision_counter;
+pub mod run_story;
+pub mod symlink;
 pub mod version;
 pub mod version_value;
 

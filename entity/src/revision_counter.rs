@@ -24,6 +24,9 @@ pub struct Model {
     pub execution_id: i64,
     /// The last alias id given out.
     pub alias_id: i64,
+    /// The last id given out to an event, or to what one leaves behind: a floating input, a symlink. 0 in a store that has heard
+    /// no event.
+    pub event_id: i64,
 }
 
 /// None.

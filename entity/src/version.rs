@@ -30,7 +30,8 @@ pub struct Model {
     pub created_at: i64,
     /// Whether the producer gave `created_at`, so that it counts when contents are compared.
     pub created_at_given: bool,
-    /// Order in which contents were recorded: the tie-breaker of "the most recent".
+    /// Order in which contents were recorded: the tie-breaker of "the most recent". Negative once it is withdrawn: what events had
+    /// made of it they make of another one now, so that since `deleted_revision` it is not there at all.
     pub ordinal: i64,
     /// For a version that began as a placeholder, when it was first named.
     pub named_at: Option<i64>,
@@ -61,8 +62,11 @@ pub struct Model {
     pub description: Option<String>,
     /// A JSON object, as text.
     pub metadata: Option<String>,
-    /// Markdown. The last column, so that rows which are read without it end before it.
+    /// Markdown. No read needs a column behind it, so that rows which are read without it end before it.
     pub card: Option<String>,
+    /// Whether events describe it: what they say of it adds up, where a version that a record created never changes. Only
+    /// writers look at it.
+    pub is_described: bool,
 }
 
 /// None: joins are written where they are used.

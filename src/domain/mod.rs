@@ -1,7 +1,9 @@
 //! Plain values that every floor speaks of: time, keys, URIs, filters and records. No I/O and no rules that need the store.
 
 pub mod filter;
+pub mod json;
 pub mod key;
+pub mod openlineage;
 pub mod partition;
 pub mod record;
 pub mod time;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::filter::VersionQuery;
 use super::key::{ArtifactKey, ExecutionKey};
+use super::openlineage::Event;
 use super::time::{Granularity, Timestamp};
 
 /// One thing to record.
@@ -24,6 +25,8 @@ pub enum Record {
     AliasRemoval(RemoveAlias),
     /// A version to delete, by key.
     Deletion(DeleteVersion),
+    /// An OpenLineage event.
+    Event(Box<Event>),
 }
 
 /// Declares which partition keys and which time partition an artifact has.
@@ -232,6 +235,9 @@ pub struct ExecutionOutput {
     pub name: String,
     /// The version that it produced.
     pub version: CreateVersion,
+    /// Whether it is only going to produce it: then the version is named, and stays REFERENCED until somebody does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announced: bool,
 }
 
 /// Sets an alias, by key.

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 
-use crate::domain::{record, time};
+use crate::domain::{openlineage, record, time};
 
 /// The size of an artifact's time windows, from fine to coarse. All windows are of UTC.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,46 @@ pub enum ExecutionState {
     Aborted,
     /// Ended well.
     Succeeded,
+}
+
+/// What an OpenLineage event is about.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "openlineage::EventKind")]
+pub enum EventKind {
+    /// A run of a job (RunEvent).
+    Run,
+    /// A job, apart from any run (JobEvent).
+    Job,
+    /// A dataset, apart from any job (DatasetEvent).
+    Dataset,
+}
+
+/// What an OpenLineage event says has happened to a run.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "openlineage::EventType")]
+pub enum EventType {
+    /// It began.
+    Start,
+    /// It goes on.
+    Running,
+    /// It ended well.
+    Complete,
+    /// It was ended.
+    Abort,
+    /// It ended with an error.
+    Fail,
+    /// Something is said about it, apart from where it stands.
+    Other,
+}
+
+/// What events can be ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::store::event::EventOrderField")]
+pub enum EventOrderField {
+    /// When they happened.
+    EventTime,
+    /// When this server heard them first.
+    RecordedAt,
 }
 
 /// The order of a list.

@@ -42,33 +42,6 @@ pub fn check_source(source: &str, limits: &Limits) -> Result<(), ApiError> {
     )
 }
 
-/// How deep the lists and objects of a JSON text go.
-pub fn json_nesting(text: &str) -> usize {
-    let mut depth = Depth::default();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'[' | b'{' => depth.enter(),
-            b']' | b'}' => depth.leave(),
-            b'"' => skip_json_string(&mut rest),
-            _ => {}
-        }
-    }
-    depth.deepest
-}
-
-fn skip_json_string(rest: &mut std::str::Bytes<'_>) {
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => {
-                rest.next();
-            }
-            _ => {}
-        }
-    }
-}
-
 fn within(name: &str, what: &str, limit: usize, actual: usize) -> Result<(), ApiError> {
     if actual <= limit {
         return Ok(());
@@ -523,11 +496,5 @@ mod tests {
                 values: 0
             }
         );
-    }
-
-    #[test]
-    fn json_is_as_deep_as_its_brackets() {
-        assert_eq!(json_nesting(r#"{"a":[{"b":"]]{{\"["}]}"#), 3);
-        assert_eq!(json_nesting(&"[".repeat(10_000)), 10_000);
     }
 }

@@ -6,19 +6,22 @@ use async_graphql::{Context, ID, Object};
 
 use super::connection::{Connection, PageArgs, page_cost, read};
 use super::error::ApiError;
-use super::inputs::filters::{ArtifactFilter, ExecutionFilter};
+use super::inputs::filters::{ArtifactFilter, EventFilter, ExecutionFilter};
 use super::inputs::lineage::{LineageOptions, lineage_cost};
-use super::inputs::orders::{ArtifactOrder, ExecutionOrder, artifact_cursors, execution_cursors};
+use super::inputs::orders::{
+    ArtifactOrder, EventOrder, ExecutionOrder, artifact_cursors, event_cursors, execution_cursors,
+};
 use super::inputs::queries::{AsOf, VersionQuery};
 use super::inputs::{ArtifactKey, ExecutionKey};
 use super::loaders::facts::Projects;
 use super::loaders::nodes::{ArtifactById, ArtifactByKey, ExecutionByKey, Explain, PartitionById, Select};
-use super::loaders::pages::{ArtifactCount, ArtifactPage, ExecutionCount, ExecutionPage};
+use super::loaders::pages::{ArtifactCount, ArtifactPage, EventCount, EventPage, ExecutionCount, ExecutionPage};
 use super::node_id::NodeId;
 use super::resources::Resources;
 use super::types::Node;
 use super::types::artifact::Artifact;
 use super::types::edges::{NodeEdge, connect};
+use super::types::event::Event;
 use super::types::execution::Execution;
 use super::types::lineage::{Lineage, LineagePath, find_paths};
 use super::types::project::Project;
@@ -30,6 +33,7 @@ use super::view::View;
 use crate::domain::filter::{VersionKeyQuery, VersionQuery as DomainQuery};
 use crate::domain::key;
 use crate::store::artifact_list::ArtifactOrder as StoredArtifactOrder;
+use crate::store::event::EventOrder as StoredEventOrder;
 use crate::store::execution_list::ExecutionOrder as StoredExecutionOrder;
 
 /// The queries, on the newest state or on a past one.
@@ -287,6 +291,47 @@ impl Query {
                 page: list.page.clone(),
             },
             ExecutionCount { filter },
+        );
+        Ok(connect(
+            read(ctx, list, reads, (), move |row| row.key(order.field)).await?,
+        ))
+    }
+
+    /// The OpenLineage events that were sent, as they were sent.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "where", desc = "Only those that pass this filter.")] filter: Option<EventFilter>,
+        #[graphql(desc = "Their order; null: EVENT_TIME DESC.")] order_by: Option<EventOrder>,
+        #[graphql(
+            desc = "The first so many; without `first` and `last`: the first 50, unless configured otherwise. Not together with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<NodeEdge<Event>>, ApiError> {
+        let resources = Resources::of(ctx)?;
+        let filter = Arc::new(EventFilter::into_stored(filter)?);
+        let order = order_by.map_or_else(StoredEventOrder::default, Into::into);
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let list = args
+            .open(resources, self.view(resources).await?, event_cursors(order))
+            .await?;
+        let reads = (
+            EventPage {
+                filter: Arc::clone(&filter),
+                order,
+                page: list.page.clone(),
+            },
+            EventCount { filter },
         );
         Ok(connect(
             read(ctx, list, reads, (), move |row| row.key(order.field)).await?,

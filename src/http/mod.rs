@@ -4,5 +4,6 @@ pub mod graphiql;
 pub mod graphql;
 pub mod health;
 pub mod layers;
+pub mod lineage;
 mod negotiation;
 mod params;

@@ -6,10 +6,11 @@ use async_graphql::Variables;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, de::IgnoredAny};
 
+use crate::domain::json;
 use crate::graphql::{
     engine::Operation,
     error::{ApiError, ErrorCode},
-    limits::{JSON_NESTING_MAXIMUM, json_nesting},
+    limits::JSON_NESTING_MAXIMUM,
 };
 
 /// A request's body. Further fields are ignored, as the specification asks.
@@ -104,7 +105,7 @@ fn json_parameter<'a, T: Deserialize<'a>>(name: &str, text: Option<&'a str>) -> 
 }
 
 fn unreadable(what: &str, text: &str, error: &serde_json::Error) -> ApiError {
-    let nesting = json_nesting(text);
+    let nesting = json::nesting(text);
     if nesting >= JSON_NESTING_MAXIMUM {
         return ApiError::limit_exceeded(
             "the nesting of JSON",

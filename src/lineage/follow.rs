@@ -165,7 +165,7 @@ impl Step {
         }
         self.versions.iter().try_for_each(|row| graph.put_version(row))?;
         self.executions.iter().try_for_each(|row| graph.put_execution(row))?;
-        self.edges.iter().try_for_each(|row| graph.add_edge(row))?;
+        self.edges.iter().try_for_each(|row| graph.put_edge(row))?;
         graph.complete(&self.log);
         Ok(())
     }

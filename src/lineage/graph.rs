@@ -34,6 +34,8 @@ pub(super) struct Link {
     pub name: Name,
     /// The revision that recorded it.
     pub revision: Revision,
+    /// The revision since which it is no more.
+    pub ended: Revision,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,7 @@ struct Artifact {
     key: [Name; 3],
     /// `u32::MAX` as long as it is not there.
     revision: Revision,
+    merged: Revision,
     declared: Revision,
     declared_keys: Box<[Name]>,
 }
@@ -62,6 +65,8 @@ struct Version {
     revision: Revision,
     produced: Revision,
     deleted: Revision,
+    /// Since when it is not there.
+    withdrawn: Revision,
     placed: Revision,
     partition: u32,
     prior_partition: u32,
@@ -183,6 +188,7 @@ impl Graph {
         let artifact = Artifact {
             key: row.key.each_ref().map(|part| self.names.number(part)),
             revision: revision(row.revision),
+            merged: revision(row.merged_revision),
             declared: revision(row.declared_revision),
             declared_keys: row.declared_keys.iter().map(|key| self.names.number(key)).collect(),
         };
@@ -225,6 +231,11 @@ impl Graph {
             revision: revision(row.revision),
             produced: revision(row.produced_revision),
             deleted: revision(row.deleted_revision),
+            withdrawn: if row.is_withdrawn {
+                revision(row.deleted_revision)
+            } else {
+                Revision::MAX
+            },
             placed: revision(row.placed_revision),
             partition: number(Kind::Partition, row.partition_id)?,
             prior_partition: number(Kind::Partition, row.prior_partition_id)?,
@@ -268,25 +279,32 @@ impl Graph {
         Ok(())
     }
 
-    /// Adds an edge, which must not be there yet.
-    pub(super) fn add_edge(&mut self, row: &EdgeFacts) -> Result<(), StoreError> {
+    /// Adds an edge, or the end of one that is there.
+    pub(super) fn put_edge(&mut self, row: &EdgeFacts) -> Result<(), StoreError> {
         let execution = number(Kind::Execution, row.execution_id)?;
         let version = number(Kind::Version, row.version_id)?;
         let link = Link {
             other: version,
             name: self.names.number(&row.name),
             revision: revision(row.revision),
+            ended: revision(row.ended_revision),
         };
         let back = Link {
             other: execution,
             ..link
         };
-        if row.is_output {
-            self.outputs.push(execution, link);
-            self.producers.push(version, back);
+        let (of_execution, of_version) = if row.is_output {
+            (&mut self.outputs, &mut self.producers)
         } else {
-            self.inputs.push(execution, link);
-            self.consumers.push(version, back);
+            (&mut self.inputs, &mut self.consumers)
+        };
+        // One that comes with its end is either news or has just ended.
+        let is_known = link.ended != Revision::MAX && end(of_execution, execution, link);
+        if is_known {
+            end(of_version, version, back);
+        } else {
+            of_execution.push(execution, link);
+            of_version.push(version, back);
         }
         Ok(())
     }
@@ -311,6 +329,7 @@ impl Graph {
                     other,
                     name: row.name,
                     revision: row.revision,
+                    ended: row.ended,
                 };
                 of_execution.push(row.execution, link(row.version));
                 of_version.push(row.version, link(row.execution));
@@ -325,6 +344,7 @@ impl Graph {
             version: number(Kind::Version, row.version_id)?,
             name: self.names.number(&row.name),
             revision: revision(row.revision),
+            ended: revision(row.ended_revision),
             is_output: row.is_output,
         };
         if edge.execution as usize >= self.executions.len() || edge.version as usize >= self.versions.len() {
@@ -347,7 +367,18 @@ struct FirstEdge {
     version: u32,
     name: Name,
     revision: Revision,
+    ended: Revision,
     is_output: bool,
+}
+
+/// Ends a link that is in a list; whether it is.
+fn end(lists: &mut Lists<Link>, of: u32, link: Link) -> bool {
+    let same = |known: &&mut Link| (known.other, known.name, known.revision) == (link.other, link.name, link.revision);
+    let known = lists.of_mut(of).iter_mut().find(same);
+    known.is_some_and(|known| {
+        known.ended = link.ended;
+        true
+    })
 }
 
 fn number(kind: Kind, id: i64) -> Result<u32, StoreError> {
@@ -411,7 +442,10 @@ impl<'a> Snapshot<'a> {
             _ => None,
         };
         let links = lists.map_or(&[][..], |lists| lists.of(node.number()));
-        links.iter().copied().filter(move |link| link.revision <= self.at)
+        links
+            .iter()
+            .copied()
+            .filter(move |link| link.revision <= self.at && link.ended > self.at)
     }
 
     /// The versions of an artifact, or of a partition.
@@ -434,12 +468,18 @@ impl<'a> Snapshot<'a> {
     pub fn has(self, node: Node) -> bool {
         let at = node.number() as usize;
         let (since, until) = match node.kind() {
-            Kind::Artifact => (row(&self.graph.artifacts, at).map(|row| row.revision), None),
+            Kind::Artifact => {
+                let row = row(&self.graph.artifacts, at);
+                (row.map(|row| row.revision), row.map(|row| row.merged))
+            }
             Kind::Partition => {
                 let row = row(&self.graph.partitions, at);
                 (row.map(|row| row.revision), row.map(|row| row.retired))
             }
-            Kind::Version => (row(&self.graph.versions, at).map(|row| row.revision), None),
+            Kind::Version => {
+                let row = row(&self.graph.versions, at);
+                (row.map(|row| row.revision), row.map(|row| row.withdrawn))
+            }
             Kind::Execution => (row(&self.graph.executions, at).map(|row| row.revision), None),
         };
         since.is_some_and(|since| since <= self.at) && until.is_none_or(|until| until > self.at)

@@ -53,6 +53,14 @@ impl<T: Copy + Default> Lists<T> {
         &self.items[span.start..span.start + span.length as usize]
     }
 
+    /// The same, to change them.
+    pub fn of_mut(&mut self, number: u32) -> &mut [T] {
+        let Some(span) = self.spans.get(number as usize) else {
+            return &mut [];
+        };
+        &mut self.items[span.start..span.start + span.length as usize]
+    }
+
     /// Appends to a list.
     pub fn push(&mut self, number: u32, item: T) {
         let number = number as usize;

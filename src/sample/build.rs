@@ -251,6 +251,7 @@ impl Run {
         self.0.outputs.get_or_insert_default().push(ExecutionOutput {
             name: name.into(),
             version: made.0,
+            announced: false,
         });
         self
     }

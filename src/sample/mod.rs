@@ -94,6 +94,7 @@ fn last_instant(record: &Record) -> Option<Timestamp> {
             let made = run.outputs.iter().flatten().map(|output| output.version.created_at);
             made.chain([run.started_at, run.ended_at]).max().flatten()
         }
+        Record::Event(event) => Some(event.event_time),
         Record::Artifact(_) | Record::Alias(_) | Record::AliasRemoval(_) | Record::Deletion(_) => None,
     }
 }

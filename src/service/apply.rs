@@ -60,8 +60,8 @@ fn add_needs(needs: &mut Needs, record: &Prepared) {
                     need_version(needs, artifact, version);
                 }
             }
-            for (_, version) in &execution.outputs {
-                need_version(needs, &version.artifact, &version.version);
+            for output in &execution.outputs {
+                need_version(needs, &output.version.artifact, &output.version.version);
             }
         }
         Prepared::Alias(alias) => {
@@ -73,6 +73,7 @@ fn add_needs(needs: &mut Needs, record: &Prepared) {
             needs.aliases.insert((artifact.digest, alias.clone()));
         }
         Prepared::Deletion(artifact, version) => need_version(needs, artifact, version),
+        Prepared::Event(event) => super::event::add_needs(needs, event),
     }
 }
 
@@ -88,7 +89,7 @@ fn need_version(needs: &mut Needs, artifact: &Artifact, version: &VersionName) {
 fn versions_of(record: &Prepared) -> Vec<&PreparedVersion> {
     match record {
         Prepared::Version(version) => vec![version],
-        Prepared::Execution(execution) => execution.outputs.iter().map(|(_, version)| version).collect(),
+        Prepared::Execution(execution) => execution.outputs.iter().map(|output| &output.version).collect(),
         _ => Vec::new(),
     }
 }
@@ -116,6 +117,7 @@ pub async fn apply(ledger: &mut Ledger, record: &Prepared, mode: Mode) -> Result
         Prepared::Alias(alias) => super::alias::set(ledger, alias, mode).await,
         Prepared::AliasRemoval(artifact, alias) => super::alias::remove(ledger, artifact, alias),
         Prepared::Deletion(artifact, version) => super::version::delete(ledger, artifact, version).await,
+        Prepared::Event(event) => super::event::hear(ledger, event).await,
     };
     match applied {
         Ok(verdict) => Ok(verdict),
@@ -129,8 +131,17 @@ pub async fn apply(ledger: &mut Ledger, record: &Prepared, mode: Mode) -> Result
 
 /// The artifact under a key, recorded now if it is new; and whether it is.
 pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::Model, bool) {
-    if let Some(row) = ledger.artifacts.get(&artifact.digest) {
-        return (row.clone(), false);
+    if let Some(row) = ledger.artifacts.get(&artifact.digest).cloned() {
+        if row.merged_revision == NEVER {
+            return (row, false);
+        }
+        // Events had taken it for another one, and now a record names it.
+        let row = artifact::Model {
+            merged_revision: NEVER,
+            ..row
+        };
+        ledger.artifacts.put(artifact.digest, row.clone());
+        return (row, false);
     }
     let row = artifact::Model {
         id: ledger.next_artifact_id(),
@@ -146,6 +157,7 @@ pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::M
         description: None,
         described_revision: NEVER,
         time_seen_revision: NEVER,
+        merged_revision: NEVER,
     };
     ledger.artifacts.put(artifact.digest, row.clone());
     (row, true)
@@ -153,14 +165,56 @@ pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::M
 
 /// A version that something names: the row under its key, or a placeholder recorded now.
 pub fn version_or_placeholder(ledger: &mut Ledger, artifact: &Artifact, version: &VersionName) -> version::Model {
-    if let Some(row) = ledger.versions.get(&version.digest) {
-        return row.clone();
+    if let Some(row) = ledger.versions.get(&version.digest).cloned() {
+        return if is_withdrawn(&row) {
+            named_again(ledger, row, version)
+        } else {
+            row
+        };
     }
     let (owner, _) = artifact_or_new(ledger, artifact);
     let id = ledger.next_version_id();
     let row = placeholder(id, &owner, version, ledger);
     ledger.versions.put(version.digest, row.clone());
     row
+}
+
+/// Whether a version is not there any more: what events had made of it they make of another one now.
+pub fn is_withdrawn(row: &version::Model) -> bool {
+    row.ordinal < 0
+}
+
+/// A version that was withdrawn, and that something names now.
+fn named_again(ledger: &mut Ledger, row: version::Model, version: &VersionName) -> version::Model {
+    let row = version::Model {
+        deleted_revision: NEVER,
+        ..without_content(ledger, row)
+    };
+    ledger.versions.put(version.digest, row.clone());
+    row
+}
+
+/// The row of a version that is only named.
+pub fn without_content(ledger: &Ledger, row: version::Model) -> version::Model {
+    version::Model {
+        produced_revision: NEVER,
+        placed_revision: NEVER,
+        named_at: row.named_at.or(Some(ledger.recorded_at().0)),
+        created_at_given: false,
+        ordinal: row.id.0,
+        partition_id: None,
+        window_start: NO_TIME,
+        schema_mismatch: None,
+        given_values: None,
+        given_time: None,
+        location: None,
+        data_type: None,
+        description: None,
+        metadata: None,
+        card: None,
+        is_described: false,
+        ..row
+    }
 }
 
 fn placeholder(id: VersionId, artifact: &artifact::Model, version: &VersionName, ledger: &Ledger) -> version::Model {
@@ -199,5 +253,6 @@ pub fn unproduced(id: VersionId, artifact: &artifact::Model, version: &VersionNa
         description: None,
         metadata: None,
         card: None,
+        is_described: false,
     }
 }

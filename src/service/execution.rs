@@ -4,7 +4,7 @@ use entity::{ExecutionId, NEVER, NO_TIME, VersionId, edge, execution};
 
 use super::apply::{ApplyError, version_or_placeholder};
 use super::merge::{Contradiction, Ranks, default_kind, merge};
-use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput};
+use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput, PreparedOutput};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
 use super::version::{produce, within};
 use crate::domain::key::{Digest, ExecutionKey};
@@ -71,7 +71,7 @@ fn contradiction(given: &PreparedExecution, Contradiction(field): Contradiction)
 }
 
 /// The execution under a key, or a row that has been named and not reported yet.
-fn execution_or_placeholder(ledger: &mut Ledger, key: &ExecutionKey, digest: Digest) -> execution::Model {
+pub fn execution_or_placeholder(ledger: &mut Ledger, key: &ExecutionKey, digest: Digest) -> execution::Model {
     if let Some(row) = ledger.executions.get(&digest) {
         return row.clone();
     }
@@ -158,7 +158,7 @@ fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], ch
             (InputVersion::Exact(artifact, version), _) => version_or_placeholder(ledger, artifact, version).id,
             (InputVersion::Query(..), None) => continue,
         };
-        new |= add_edge(ledger, id, edge::INPUT, &input.name, version_id);
+        new |= ledger.add_edge(id, edge::INPUT, &input.name, version_id);
     }
     new
 }
@@ -167,22 +167,26 @@ fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], ch
 /// another execution produced with the same content gets one more producing edge.
 async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecution) -> Result<bool, ApplyError> {
     let mut new = false;
-    for (index, (name, version)) in given.outputs.iter().enumerate() {
-        let (row, created) = produce(ledger, version, Mode::Ingest)
-            .await
-            .map_err(|e| within(e, &format!("execution.outputs.{index}.version")))?;
-        new |= created | add_edge(ledger, id, edge::OUTPUT, name, row.id);
+    for (
+        index,
+        PreparedOutput {
+            name,
+            version,
+            announced,
+        },
+    ) in given.outputs.iter().enumerate()
+    {
+        let (row, created) = if *announced {
+            (
+                version_or_placeholder(ledger, &version.artifact, &version.version),
+                false,
+            )
+        } else {
+            produce(ledger, version, Mode::Ingest)
+                .await
+                .map_err(|e| within(e, &format!("execution.outputs.{index}.version")))?
+        };
+        new |= created | ledger.add_edge(id, edge::OUTPUT, name, row.id);
     }
     Ok(new)
-}
-
-fn add_edge(ledger: &mut Ledger, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
-    let revision = ledger.revision();
-    ledger.add_edge(edge::Model {
-        execution_id,
-        role,
-        name: name.to_owned(),
-        version_id,
-        revision,
-    })
 }

@@ -6,9 +6,11 @@
 
 use std::fmt::Write as _;
 
-use entity::{NO_TIME, execution};
+use entity::{ExecutionId, NO_TIME, execution};
+use serde_json::{Map, Value};
 
 use super::prepare::PreparedExecution;
+use crate::domain::openlineage::Meaning;
 use crate::domain::record::{ExecutionKind, ExecutionState};
 
 /// How far along a record is: its state; of two final ones the later end, then the better one.
@@ -172,7 +174,7 @@ pub fn merge(
     row: &mut execution::Model,
     ranks: &mut Ranks,
     record: &PreparedExecution,
-    parent_id: Option<entity::ExecutionId>,
+    parent_id: Option<ExecutionId>,
 ) -> Result<bool, Contradiction> {
     let mut merge = Merge {
         rank: record.rank,
@@ -204,6 +206,65 @@ pub fn merge(
         row.kind = default_kind(row.parent_id.is_some()).as_str().to_owned();
     }
     Ok(changed)
+}
+
+/// Puts what events say of a run into its row, where no record that is further along says something else. What they said
+/// before and do not say any more is taken back.
+pub fn tell(
+    row: &mut execution::Model,
+    ranks: &mut Ranks,
+    [was, is]: [&Meaning; 2],
+    parents: [Option<ExecutionId>; 2],
+) {
+    let rank = Rank::of(is.state, is.ended_at.map(|t| t.0));
+    let mut told = Told { rank, ranks };
+    let kind = |said: &Meaning| said.kind.map(|kind| kind.as_str().to_owned());
+    let state = |said: &Meaning| said.state.map(|state| state.as_str().to_owned());
+    let text = |said: &Map<String, Value>| (!said.is_empty()).then(|| serde_json::to_string(said).unwrap_or_default());
+    told.field(Field::Kind, &mut row.kind, [kind(was), kind(is)], String::new());
+    let queued = ExecutionState::Queued.as_str().to_owned();
+    told.field(Field::State, &mut row.state, [state(was), state(is)], queued);
+    told.optional(Field::Entity, &mut row.entity, [was.entity.clone(), is.entity.clone()]);
+    told.optional(Field::Parent, &mut row.parent_id, parents);
+    let start = |said: &Meaning| said.started_at.map(|t| t.0);
+    told.field(Field::StartedAt, &mut row.started_at, [start(was), start(is)], NO_TIME);
+    let end = |said: &Meaning| said.ended_at.map(|t| t.0);
+    told.optional(Field::EndedAt, &mut row.ended_at, [end(was), end(is)]);
+    told.optional(Field::Error, &mut row.error, [was.error.clone(), is.error.clone()]);
+    told.optional(
+        Field::Metadata,
+        &mut row.metadata,
+        [text(&was.metadata), text(&is.metadata)],
+    );
+    if ranks.0[Field::Kind as usize].is_none() {
+        row.kind = default_kind(row.parent_id.is_some()).as_str().to_owned();
+    }
+}
+
+struct Told<'a> {
+    rank: Rank,
+    ranks: &'a mut Ranks,
+}
+
+impl Told<'_> {
+    fn field<T: PartialEq>(&mut self, field: Field, current: &mut T, [was, is]: [Option<T>; 2], none: T) {
+        let known = &mut self.ranks.0[field as usize];
+        match is {
+            Some(is) if known.is_none_or(|known| known <= self.rank) => {
+                *known = Some(self.rank);
+                *current = is;
+            }
+            None if was.as_ref() == Some(current) => {
+                *known = None;
+                *current = none;
+            }
+            _ => {}
+        }
+    }
+
+    fn optional<T: PartialEq>(&mut self, field: Field, current: &mut Option<T>, [was, is]: [Option<T>; 2]) {
+        self.field(field, current, [was.map(Some), is.map(Some)], None);
+    }
 }
 
 /// The kind of an execution of which no record says it: what has a parent is taken for a task.

@@ -4,12 +4,16 @@ mod alias;
 mod apply;
 pub mod clock;
 mod declare;
+mod describe;
+mod event;
 mod execution;
 pub mod merge;
 pub mod place;
 pub mod prepare;
 pub mod queue;
 pub mod rejection;
+mod settle;
+mod symlink;
 mod version;
 
 pub use clock::Clock;

@@ -13,6 +13,7 @@ use crate::domain::key::{
     ArtifactKey, Digest, ExecutionKey, PARTITION_KEYS, SHORT_NAME, check_alias, check_name, check_partition_key,
     check_text, check_version,
 };
+use crate::domain::openlineage::{Event, Meaning, RunStory};
 use crate::domain::record::{
     CreateVersion, DeclareArtifact, DeleteVersion, ExecutionInput, ExecutionKind, ExecutionState, PartitionValue,
     Record, RecordExecution, RemoveAlias, SetAlias,
@@ -43,6 +44,8 @@ pub enum Prepared {
     AliasRemoval(Artifact, String),
     /// A version to delete.
     Deletion(Artifact, VersionName),
+    /// An event.
+    Event(Box<PreparedEvent>),
 }
 
 /// An artifact's key with its digest.
@@ -137,7 +140,29 @@ pub struct PreparedExecution {
     /// What it took in.
     pub inputs: Vec<PreparedInput>,
     /// What it gave out.
-    pub outputs: Vec<(String, PreparedVersion)>,
+    pub outputs: Vec<PreparedOutput>,
+}
+
+/// An output made ready.
+#[derive(Clone, Debug)]
+pub struct PreparedOutput {
+    /// The execution's name for it.
+    pub name: String,
+    /// The version.
+    pub version: PreparedVersion,
+    /// Whether the execution is only going to produce it.
+    pub announced: bool,
+}
+
+/// An event made ready.
+#[derive(Clone, Debug)]
+pub struct PreparedEvent {
+    /// The event.
+    pub event: Event,
+    /// The execution that it is about.
+    pub execution: Option<(ExecutionKey, Digest)>,
+    /// What this event by itself comes to.
+    pub meaning: Meaning,
 }
 
 /// An input made ready.
@@ -183,24 +208,46 @@ pub fn prepare(record: Record, mode: Mode) -> Result<Prepared, Rejection> {
         Record::Alias(alias) => ("alias", set_alias(alias).map(Prepared::Alias)),
         Record::AliasRemoval(alias) => ("aliasRemoval", remove_alias(alias)),
         Record::Deletion(deletion) => ("deletion", self::deletion(deletion)),
+        Record::Event(event) => return Ok(Prepared::Event(Box::new(self::event(*event)))),
     };
     prepared.map_err(|invalid| Rejection::from(invalid.within(kind)))
 }
 
-fn artifact(key: ArtifactKey) -> Result<Artifact, Invalid> {
-    key.validate()?;
-    Ok(Artifact {
+/// An event was checked when it was read.
+fn event(event: Event) -> PreparedEvent {
+    let mut story = RunStory::default();
+    story.add(&event);
+    PreparedEvent {
+        execution: event.execution_key().map(|key| (key.clone(), key.digest())),
+        meaning: story.meaning(),
+        event,
+    }
+}
+
+/// An artifact under a key that has been checked.
+pub fn known_artifact(key: ArtifactKey) -> Artifact {
+    Artifact {
         digest: key.digest(),
         key,
-    })
+    }
+}
+
+/// A version of an artifact under a name that has been checked.
+pub fn known_version(artifact: &Artifact, name: &str) -> VersionName {
+    VersionName {
+        digest: artifact.key.version_digest(name),
+        name: name.to_owned(),
+    }
+}
+
+fn artifact(key: ArtifactKey) -> Result<Artifact, Invalid> {
+    key.validate()?;
+    Ok(known_artifact(key))
 }
 
 fn version_name(artifact: &Artifact, version: String) -> Result<VersionName, Invalid> {
     check_version(&version)?;
-    Ok(VersionName {
-        digest: artifact.key.version_digest(&version),
-        name: version,
-    })
+    Ok(known_version(artifact, &version))
 }
 
 fn declare(declaration: DeclareArtifact) -> Result<PreparedDeclaration, Invalid> {
@@ -408,7 +455,7 @@ fn input(given: ExecutionInput) -> Result<PreparedInput, Invalid> {
 fn outputs(
     given: Vec<crate::domain::record::ExecutionOutput>,
     execution: &ExecutionKey,
-) -> Result<Vec<(String, PreparedVersion)>, Invalid> {
+) -> Result<Vec<PreparedOutput>, Invalid> {
     let mut outputs = Vec::with_capacity(given.len());
     for (index, mut output) in given.into_iter().enumerate() {
         let within = |e: Invalid| e.within(&format!("outputs.{index}"));
@@ -418,10 +465,11 @@ fn outputs(
             let giver = [&execution.project, &execution.domain, &execution.name, &output.name].map(String::as_str);
             output.version.version = Some(content_name(&output.version, &giver));
         }
-        outputs.push((
-            output.name,
-            version(output.version).map_err(|e| within(e.within("version")))?,
-        ));
+        outputs.push(PreparedOutput {
+            name: output.name,
+            version: version(output.version).map_err(|e| within(e.within("version")))?,
+            announced: output.announced,
+        });
     }
     Ok(outputs)
 }

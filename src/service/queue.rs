@@ -175,6 +175,7 @@ async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>
         }
         verdicts.push(of_job);
     }
+    super::settle::settle(&mut ledger).await?;
     let revision = ledger.commit().await?;
     Ok(verdicts
         .into_iter()

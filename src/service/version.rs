@@ -1,8 +1,8 @@
 //! Creating and deleting versions (rules 2, 4, 6 to 9).
 
-use entity::{NEVER, NO_TIME, artifact, partition, partition_value, version, version_value};
+use entity::{NEVER, NO_TIME, artifact, partition, partition_value, version};
 
-use super::apply::{ApplyError, artifact_or_new, unproduced, version_or_placeholder};
+use super::apply::{ApplyError, artifact_or_new, is_withdrawn, unproduced, version_or_placeholder};
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, Mode, PreparedVersion, VersionName};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
@@ -41,6 +41,7 @@ pub async fn produce(
 ) -> Result<(version::Model, bool), ApplyError> {
     if let Some(row) = ledger.versions.get(&given.version.digest)
         && row.produced_revision != NEVER
+        && !is_withdrawn(row)
     {
         return match difference(row, given) {
             None => Ok((row.clone(), false)),
@@ -87,7 +88,8 @@ fn conflict(given: &PreparedVersion, field: &str) -> Rejection {
     Rejection::new(RejectionCode::Conflict, field, message)
 }
 
-fn given_values(given: &PreparedVersion) -> Option<String> {
+/// The partition values as they are kept.
+pub fn given_values(given: &PreparedVersion) -> Option<String> {
     let values = PartitionKey {
         values: given.values.clone(),
         window: None,
@@ -125,6 +127,10 @@ async fn fill(
 ) -> Result<version::Model, StoreError> {
     let ordinal = ledger.next_version_id();
     let row = match ledger.versions.get(&given.version.digest) {
+        Some(row) if is_withdrawn(row) => version::Model {
+            deleted_revision: NEVER,
+            ..row.clone()
+        },
         Some(row) => row.clone(),
         None => unproduced(ordinal, artifact, &given.version, ledger),
     };
@@ -154,16 +160,7 @@ async fn fill(
         card: given.card.clone(),
         ..row
     };
-    for (key, value) in &given.values {
-        ledger.add_version_value(version_value::Model {
-            artifact_id: row.artifact_id,
-            key: key.clone(),
-            value: value.clone(),
-            created_at: row.created_at,
-            ordinal: row.ordinal,
-            version_id: row.id,
-        });
-    }
+    ledger.note_produced(row.artifact_id, row.created_at);
     Ok(row)
 }
 

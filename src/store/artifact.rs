@@ -5,9 +5,11 @@ use ::entity::{ArtifactId, NEVER};
 use super::artifact_list::ArtifactOrderField;
 use super::cells::Cells;
 use super::page::{Key, prefix};
-use super::sql::{Binds, first, place, read};
+use super::sql::{Binds, deal, first, place, read};
 use super::{Reader, Scope, StoreError, dialect};
-use crate::domain::key::ArtifactKey;
+use crate::domain::json;
+use crate::domain::key::{ArtifactKey, Digest};
+use crate::domain::openlineage::DatasetStory;
 use crate::domain::time::{Granularity, Timestamp};
 
 /// An artifact as of a revision.
@@ -173,6 +175,11 @@ pub(super) fn read_granularity(text: &str) -> Result<Granularity, StoreError> {
     text.parse().map_err(StoreError::Inconsistent)
 }
 
+/// Whether an artifact is there as of a revision, and is not known to be another one under another name.
+pub(super) fn is_there(revision: &str) -> String {
+    format!("artifact.revision <= {revision} AND artifact.merged_revision > {revision}")
+}
+
 /// Artifacts by id.
 pub async fn artifact_find_many(
     db: &impl Reader,
@@ -184,7 +191,10 @@ pub async fn artifact_find_many(
     let columns = artifact_columns(&binds, &revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "artifact.id", &list);
-    let sql = format!("SELECT {columns} FROM artifact WHERE {these} AND artifact.revision <= {revision}");
+    let sql = format!(
+        "SELECT {columns} FROM artifact WHERE {these} AND {}",
+        is_there(&revision)
+    );
     read(&binds.all(db, &sql).await?, |cells| {
         read_artifact(cells, scope.revision)
     })
@@ -204,10 +214,80 @@ pub async fn artifact_find_by_keys(
     let then = dialect::then_join(binds.backend);
     let sql = format!(
         "SELECT parent.key, {columns} FROM {parents} {then} artifact ON artifact.key_digest = parent.value \
-         WHERE artifact.revision <= {revision}"
+         WHERE {}",
+        is_there(&revision)
     );
     let rows = binds.all(db, &sql).await?;
-    place(keys.len(), &rows, |cells| read_artifact(cells, scope.revision))
+    let mut found = place(keys.len(), &rows, |cells| read_artifact(cells, scope.revision))?;
+    let missing: Vec<usize> = (0..keys.len()).filter(|index| found[*index].is_none()).collect();
+    if !missing.is_empty() {
+        let digests: Vec<Digest> = missing.iter().map(|index| keys[*index].digest()).collect();
+        let named = artifact_find_by_other_names(db, scope, &digests).await?;
+        missing
+            .into_iter()
+            .zip(named)
+            .for_each(|(index, row)| found[index] = row);
+    }
+    Ok(found)
+}
+
+/// Artifacts by other names of their datasets, given by the digests of the keys that these make: an answer for each, in their order.
+async fn artifact_find_by_other_names(
+    db: &impl Reader,
+    scope: &Scope,
+    names: &[Digest],
+) -> Result<Vec<Option<ArtifactRow>>, StoreError> {
+    let mut binds = Binds::new(db);
+    let revision = binds.bind(scope.revision);
+    let columns = artifact_columns(&binds, &revision);
+    let list = binds.bind(dialect::digests(binds.backend, names.iter().copied()));
+    let parents = dialect::each_digest(binds.backend, &list);
+    let then = dialect::then_join(binds.backend);
+    let sql = format!(
+        "SELECT parent.key, {columns} FROM {parents} {then} dataset_name ON dataset_name.digest = parent.value \
+         AND dataset_name.revision <= {revision} {then} artifact ON artifact.id = dataset_name.artifact_id AND {}",
+        is_there(&revision)
+    );
+    let rows = binds.all(db, &sql).await?;
+    place(names.len(), &rows, |cells| read_artifact(cells, scope.revision))
+}
+
+/// Other names of artifacts, in order of recording: an answer for each, in their order.
+pub async fn artifact_other_names(
+    db: &impl Reader,
+    scope: &Scope,
+    of: &[ArtifactId],
+) -> Result<Vec<Vec<(String, String)>>, StoreError> {
+    let mut binds = Binds::new(db);
+    let revision = binds.bind(scope.revision);
+    let list = binds.bind(dialect::numbers(binds.backend, of.iter().map(|id| id.0)));
+    let parents = dialect::each_number(binds.backend, &list);
+    let then = dialect::then_join(binds.backend);
+    let sql = format!(
+        "SELECT parent.key, dataset_name.namespace, dataset_name.name FROM {parents} {then} dataset_name \
+         ON dataset_name.artifact_id = parent.value AND dataset_name.revision <= {revision} \
+         ORDER BY dataset_name.namespace, dataset_name.name"
+    );
+    deal(of.len(), &binds.many(db, &sql, 3).await?, |cells| {
+        Ok((cells.next()?, cells.next()?))
+    })
+}
+
+/// What events about datasets, apart from any run, have said of them, as JSON objects; none where they have not: an answer for
+/// each, in their order.
+pub async fn artifact_metadata(db: &impl Reader, of: &[ArtifactId]) -> Result<Vec<Option<String>>, StoreError> {
+    let mut binds = Binds::new(db);
+    let list = binds.bind(dialect::numbers(binds.backend, of.iter().map(|id| id.0)));
+    let parents = dialect::each_number(binds.backend, &list);
+    let then = dialect::then_join(binds.backend);
+    let sql = format!(
+        "SELECT parent.key, dataset_story.story FROM {parents} {then} dataset_story ON dataset_story.id = parent.value"
+    );
+    place(of.len(), &binds.many(db, &sql, 2).await?, |cells| {
+        let stored: String = cells.next()?;
+        let story: DatasetStory = json::read(&stored).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))?;
+        Ok(serde_json::Value::Object(story.metadata()).to_string())
+    })
 }
 
 /// One artifact by key, read by a statement without a list: the first step of the most frequent query.
@@ -221,9 +301,24 @@ pub(super) async fn artifact_find(
     let columns = artifact_columns(&binds, &revision);
     let digest = binds.bind(key.digest().to_vec());
     let sql = format!(
-        "SELECT {columns} FROM artifact WHERE artifact.key_digest = {digest} AND artifact.revision <= {revision}"
+        "SELECT {columns} FROM artifact WHERE artifact.key_digest = {digest} AND {}",
+        is_there(&revision)
     );
-    first(&binds.all(db, &sql).await?, |cells| {
+    let found = first(&binds.all(db, &sql).await?, |cells| {
         read_artifact(cells, scope.revision)
-    })
+    })?;
+    match found {
+        Some(row) => Ok(Some(row)),
+        None => artifact_find_by_other_name(db, scope, key).await,
+    }
+}
+
+/// One artifact by another name of its dataset.
+pub(super) async fn artifact_find_by_other_name(
+    db: &impl Reader,
+    scope: &Scope,
+    key: &ArtifactKey,
+) -> Result<Option<ArtifactRow>, StoreError> {
+    let named = artifact_find_by_other_names(db, scope, &[key.digest()]).await?;
+    Ok(named.into_iter().next().flatten())
 }

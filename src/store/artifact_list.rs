@@ -2,9 +2,10 @@
 
 use ::entity::ArtifactId;
 
-use super::artifact::{ArtifactRow, artifact_columns, read_artifact};
+use super::artifact::{ArtifactRow, artifact_columns, is_there, read_artifact};
 use super::page::{KeyKind, OrderDirection, Page, Slice, prefix};
 use super::sql::{Binds, deal, place, read, spread};
+use super::version::not_withdrawn;
 use super::version_conditions::Conditions;
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionsOf};
@@ -74,13 +75,14 @@ impl Default for ArtifactOrder {
 fn updated_at(revision: &str) -> String {
     format!(
         "coalesce((SELECT version.created_at FROM version WHERE version.artifact_id = artifact.id \
-         AND version.produced_revision <= {revision} ORDER BY version.created_at DESC, version.ordinal DESC LIMIT 1), artifact.created_at)"
+         AND version.produced_revision <= {revision} AND {} ORDER BY version.created_at DESC, version.ordinal DESC LIMIT 1), artifact.created_at)",
+        not_withdrawn(revision)
     )
 }
 
 fn conditions(binds: &mut Binds, revision: &str, filter: &ArtifactFilter) -> Conditions {
     let mut all = Conditions::default();
-    all.and(&format!("artifact.revision <= {revision}"));
+    all.and(&is_there(revision));
     for (column, text) in [("project", &filter.project), ("domain", &filter.domain)] {
         if let Some(text) = text {
             all.and(&format!("artifact.{column} = {}", binds.bind(text.as_str())));
@@ -208,8 +210,9 @@ pub async fn artifact_projects(db: &impl Reader, scope: &Scope) -> Result<Vec<Pr
     let mut binds = Binds::new(db);
     let revision = binds.bind(scope.revision);
     let sql = format!(
-        "SELECT artifact.project, artifact.domain, count(*) FROM artifact WHERE artifact.revision <= {revision} \
-         GROUP BY artifact.project, artifact.domain ORDER BY artifact.project, artifact.domain"
+        "SELECT artifact.project, artifact.domain, count(*) FROM artifact WHERE {} \
+         GROUP BY artifact.project, artifact.domain ORDER BY artifact.project, artifact.domain",
+        is_there(&revision)
     );
     let mut projects: Vec<ProjectRow> = Vec::new();
     for (project, name, artifact_count) in read(&binds.all(db, &sql).await?, |cells| {
@@ -246,7 +249,8 @@ pub async fn artifact_list_by_domains(
     let indexed = dialect::indexed_by(binds.backend, "artifact_project_domain");
     let pick = format!(
         "SELECT artifact.id FROM artifact{indexed} WHERE artifact.project = parent.first AND artifact.domain = parent.second \
-         AND artifact.revision <= {revision}{bounds} {order}"
+         AND {}{bounds} {order}",
+        is_there(&revision)
     );
     let columns = artifact_columns(&binds, &revision);
     let picked = dialect::join_picked(binds.backend, "artifact", &pick);

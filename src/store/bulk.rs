@@ -13,15 +13,16 @@ const MOST_ROWS: usize = 128;
 
 /// Inserts rows that the table does not have.
 pub async fn insert<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
-    write::<E>(db, rows, false).await
+    write::<E>(db, rows, 0).await
 }
 
-/// Writes rows that the table has under the same primary key.
+/// Writes rows that the table may have under the same primary key, which is its first columns.
 pub async fn update<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
-    write::<E>(db, rows, true).await
+    write::<E>(db, rows, E::PrimaryKey::iter().count()).await
 }
 
-async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], replace: bool) -> Result<(), StoreError> {
+/// Inserts rows; those that are there, by the first so many columns, are replaced.
+async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], key: usize) -> Result<(), StoreError> {
     let backend = db.get_database_backend();
     let columns: Vec<E::Column> = E::Column::iter().collect();
     let mut rest = rows;
@@ -31,7 +32,7 @@ async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], rep
             .iter()
             .flat_map(|row| columns.iter().map(|column| row.get(*column)))
             .collect();
-        let sql = insert_sql::<E>(backend, &columns, chunk.len(), replace);
+        let sql = insert_sql::<E>(backend, &columns, chunk.len(), key);
         db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
             .await?;
         rest = remainder;
@@ -45,7 +46,7 @@ pub fn chunk_size(rows: usize, columns: usize) -> usize {
     1 << most.ilog2()
 }
 
-fn insert_sql<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize, replace: bool) -> String {
+fn insert_sql<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: usize, key: usize) -> String {
     let names: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.as_str())).collect();
     let mut sql = format!(
         "INSERT INTO \"{}\" ({}) VALUES ",
@@ -53,12 +54,11 @@ fn insert_sql<E: EntityTrait>(backend: DbBackend, columns: &[E::Column], rows: u
         names.join(", ")
     );
     push_tuples(&mut sql, backend, rows, columns.len());
-    if replace {
-        // Only tables whose rows change have an `id`, and theirs is the first column.
-        let assignments: Vec<String> = names[1..].iter().map(|n| format!("{n} = excluded.{n}")).collect();
+    if key > 0 {
+        let assignments: Vec<String> = names[key..].iter().map(|n| format!("{n} = excluded.{n}")).collect();
         sql.push_str(&format!(
             " ON CONFLICT ({}) DO UPDATE SET {}",
-            names[0],
+            names[..key].join(", "),
             assignments.join(", ")
         ));
     }

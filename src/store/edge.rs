@@ -63,6 +63,11 @@ const OF_VERSION: Side = Side {
     keys: ["edge.execution_id", "edge.name"],
 };
 
+/// Whether an edge is there as of a revision.
+pub(super) fn stands(revision: &str) -> String {
+    format!("edge.revision <= {revision} AND edge.ended_revision > {revision}")
+}
+
 /// The inputs or outputs of executions, by name: a page for each, in their order.
 pub async fn edge_list_by_executions(
     db: &impl Reader,
@@ -104,9 +109,10 @@ async fn list(
     let list = binds.bind(dialect::numbers(binds.backend, parents.iter().copied()));
     let table = dialect::each_number(binds.backend, &list);
     let mut own = format!(
-        "{} = parent.value AND edge.role = {} AND edge.revision <= {revision}",
+        "{} = parent.value AND edge.role = {} AND {}",
         side.parent,
-        number(role)
+        number(role),
+        stands(&revision)
     );
     own.push_str(&walk.bounds(&mut binds, &side.keys));
     let order = walk.order_and_limit(&mut binds, &side.keys);
@@ -180,9 +186,10 @@ async fn count(
     let list = binds.bind(dialect::numbers(binds.backend, parents.iter().copied()));
     let table = dialect::each_number(binds.backend, &list);
     let sql = format!(
-        "SELECT parent.key, (SELECT count(*) FROM edge WHERE {} = parent.value AND edge.role = {} AND edge.revision <= {revision}) FROM {table}",
+        "SELECT parent.key, (SELECT count(*) FROM edge WHERE {} = parent.value AND edge.role = {} AND {}) FROM {table}",
         side.parent,
-        number(role)
+        number(role),
+        stands(&revision)
     );
     spread(parents.len(), &binds.many(db, &sql, 2).await?)
 }

@@ -8,7 +8,7 @@ use super::artifact::artifact_find;
 use super::page::Page;
 use super::partition::{PartitionRow, partition_find_many};
 use super::partition_filter::PartitionTest;
-use super::resolve::{SelectError, Selection, asked, version_select, without_partition};
+use super::resolve::{SelectError, Selection, asked, under_any_name, version_select};
 use super::version::{VersionRow, VersionState};
 use super::version_count::version_count;
 use super::version_list::{VersionFilter, VersionOrder, VersionsOf, version_list};
@@ -71,7 +71,7 @@ pub async fn version_explain(
         .map(|filter| PartitionTest::compile(&artifact, filter))
         .transpose()?;
     let (candidate_count, considered) = if query.version.is_some() || query.alias.is_some() {
-        let named: Vec<VersionRow> = without_partition(db, scope, query).await?.into_iter().collect();
+        let named: Vec<VersionRow> = under_any_name(db, scope, query).await?.into_iter().collect();
         (i64::try_from(named.len()).unwrap_or(i64::MAX), named)
     } else {
         candidates(db, scope, artifact.id, test.as_ref(), chosen.as_ref(), limit).await?

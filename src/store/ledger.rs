@@ -4,17 +4,19 @@
 //! in bulk. On PostgreSQL the counter row, taken first, keeps every other writer out until commit, so what was read stays
 //! true; on SQLite the transaction has the write lock from its beginning.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
-    ArtifactId, ExecutionId, NEVER, PartitionId, VersionId, alias, artifact, artifact_key, edge, execution, partition,
-    partition_value, resolved_input, revision, revision_counter, version, version_value,
+    ArtifactId, ExecutionId, NEVER, PartitionId, VersionId, alias, artifact, artifact_key, dataset_name, dataset_story,
+    edge, event, execution, floating_input, partition, partition_value, resolved_input, revision, revision_counter,
+    run_story, symlink, version, version_value,
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement};
 
+use super::floating::Holders;
 use super::lineage::Changed;
-use super::table::Table;
-use super::{Scope, StoreError, bulk};
+use super::table::{Table, Unsaved};
+use super::{Scope, StoreError, bulk, floating};
 use crate::domain::key::Digest;
 use crate::domain::time::Timestamp;
 
@@ -41,21 +43,51 @@ pub struct Ledger {
     pub executions: Table<Digest, execution::Model>,
     /// Open aliases by artifact and name; one that was ended in this transaction is still there, with its end.
     pub aliases: Table<(ArtifactId, String), alias::Model>,
+    /// Events by digest: of those that were there before, only that they are.
+    pub events: Table<Digest, event::Model>,
+    /// What events about runs come to.
+    pub run_stories: Table<ExecutionId, run_story::Model>,
+    /// What events about datasets come to.
+    pub dataset_stories: Table<ArtifactId, dataset_story::Model>,
+    /// Inputs without a version, by digest.
+    pub floating: Table<Digest, floating_input::Model>,
+    /// What was said of other names of datasets, by digest.
+    pub symlinks: Table<Digest, symlink::Model>,
+    /// Which artifact an other name is of, by digest of the key that it makes.
+    pub names: Table<Digest, dataset_name::Model>,
+    /// What is to be settled before the end.
+    pub unsettled: Unsettled,
     keys: Additions<artifact_key::Model, (ArtifactId, String)>,
-    edges: Additions<edge::Model, (ExecutionId, i16, String, VersionId)>,
+    /// The last stay of each edge.
+    edges: Table<EdgeKey, edge::Model>,
     /// The executions whose edges and resolved inputs have been read.
     edges_read: BTreeSet<Digest>,
     resolved: HashMap<(ExecutionId, Digest), VersionId>,
     /// What the record under way added to `resolved`.
     chosen: Vec<(ExecutionId, Digest)>,
     new_resolved: Additions<resolved_input::Model, (ExecutionId, Vec<u8>)>,
-    version_values: Additions<version_value::Model, (VersionId, String)>,
     partition_values: Additions<partition_value::Model, (PartitionId, String)>,
     ended_aliases: Additions<alias::Model, i64>,
     /// Whether rows that were read have been given up since.
     forgotten: bool,
     /// Whether something was written before the last flush.
     written: bool,
+}
+
+/// What an edge is, whenever it stands.
+type EdgeKey = (ExecutionId, i16, String, VersionId);
+
+/// What records of a transaction leave to be settled when all of them have been applied. It may name too much: whoever settles it
+/// looks at what is there.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    /// Artifacts of which a version was produced, with the earliest time of one: an input that has floated past it may belong
+    /// there.
+    pub produced: BTreeMap<ArtifactId, i64>,
+    /// Inputs that are new, have another start, or have lost the version that they were at.
+    pub floating: BTreeSet<Digest>,
+    /// Versions that have lost an edge: what nothing names any more goes.
+    pub left: BTreeSet<VersionId>,
 }
 
 /// Rows that are only ever added: those known, and those to write.
@@ -113,13 +145,23 @@ pub struct Needs {
     pub parents: BTreeSet<Digest>,
     /// Aliases: the artifact's digest and the name.
     pub aliases: BTreeSet<(Digest, String)>,
+    /// Digests of events.
+    pub events: BTreeSet<Digest>,
+    /// Digests of executions whose stories and floating inputs are read too; they are among `executions`.
+    pub runs: BTreeSet<Digest>,
+    /// Digests of artifacts whose stories are read too; they are among `artifacts`.
+    pub datasets: BTreeSet<Digest>,
+    /// Digests of datasets that may be other names of artifacts.
+    pub names: BTreeSet<Digest>,
+    /// Digests of pairs of names.
+    pub symlinks: BTreeSet<Digest>,
 }
 
 impl Ledger {
     /// Takes the next revision.
     pub async fn open(tx: DatabaseTransaction, now: Timestamp) -> Result<Self, StoreError> {
         let sql = "UPDATE revision_counter SET revision = revision + 1, recorded_at = CASE WHEN recorded_at > $1 THEN recorded_at ELSE $1 END \
-             WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id";
+             WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id";
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [now.0.into()]);
         let counter = revision_counter::Entity::find()
             .from_raw_sql(statement)
@@ -137,13 +179,19 @@ impl Ledger {
             partitions: Table::new(),
             executions: Table::new(),
             aliases: Table::new(),
+            events: Table::new(),
+            run_stories: Table::new(),
+            dataset_stories: Table::new(),
+            floating: Table::new(),
+            symlinks: Table::new(),
+            names: Table::new(),
+            unsettled: Unsettled::default(),
             keys: Additions::new(),
-            edges: Additions::new(),
+            edges: Table::new(),
             edges_read: BTreeSet::new(),
             resolved: HashMap::new(),
             chosen: Vec::new(),
             new_resolved: Additions::new(),
-            version_values: Additions::new(),
             partition_values: Additions::new(),
             ended_aliases: Additions::new(),
             forgotten: false,
@@ -201,6 +249,23 @@ impl Ledger {
         self.counter.alias_id
     }
 
+    /// The next id of an event, a floating input or a symlink: they share a sequence.
+    pub fn next_event_id(&mut self) -> i64 {
+        self.counter.event_id += 1;
+        self.counter.event_id
+    }
+
+    /// Whether any event has ever been heard of: without one, nothing floats.
+    pub fn knows_events(&self) -> bool {
+        self.counter.event_id > 0
+    }
+
+    /// Notes that a version of an artifact was produced, or is now known to have been produced earlier: inputs may move to it.
+    pub fn note_produced(&mut self, artifact_id: ArtifactId, created_at: i64) {
+        let earliest = self.unsettled.produced.entry(artifact_id).or_insert(created_at);
+        *earliest = created_at.min(*earliest);
+    }
+
     /// Begins a record: what is done from here on can be taken back by [`Ledger::undo`].
     pub fn begin(&mut self) {
         self.counter_at_begin = self.counter.clone();
@@ -209,11 +274,16 @@ impl Ledger {
         self.partitions.begin();
         self.executions.begin();
         self.aliases.begin();
+        self.events.begin();
+        self.run_stories.begin();
+        self.dataset_stories.begin();
+        self.floating.begin();
+        self.symlinks.begin();
+        self.names.begin();
         self.keys.begin();
         self.edges.begin();
         self.chosen.clear();
         self.new_resolved.begin();
-        self.version_values.begin();
         self.partition_values.begin();
         self.ended_aliases.begin();
     }
@@ -226,13 +296,18 @@ impl Ledger {
         self.partitions.undo();
         self.executions.undo();
         self.aliases.undo();
+        self.events.undo();
+        self.run_stories.undo();
+        self.dataset_stories.undo();
+        self.floating.undo();
+        self.symlinks.undo();
+        self.names.undo();
         self.keys.undo();
         self.edges.undo();
         for key in self.chosen.drain(..) {
             self.resolved.remove(&key);
         }
         self.new_resolved.undo();
-        self.version_values.undo();
         self.partition_values.undo();
         self.ended_aliases.undo();
     }
@@ -271,9 +346,35 @@ impl Ledger {
     }
 
     /// Adds an edge; whether it is new. The execution must have been loaded.
-    pub fn add_edge(&mut self, edge: edge::Model) -> bool {
-        let key = (edge.execution_id, edge.role, edge.name.clone(), edge.version_id);
-        self.edges.add(key, edge)
+    pub fn add_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
+        let key = (execution_id, role, name.to_owned(), version_id);
+        if self.edges.get(&key).is_some_and(|edge| edge.ended_revision == NEVER) {
+            return false;
+        }
+        let edge = edge::Model {
+            execution_id,
+            role,
+            name: name.to_owned(),
+            version_id,
+            revision: self.revision(),
+            ended_revision: NEVER,
+        };
+        self.edges.put(key, edge);
+        true
+    }
+
+    /// Ends an edge, if it stands. The execution must have been loaded.
+    pub fn end_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) {
+        let key = (execution_id, role, name.to_owned(), version_id);
+        if let Some(edge) = self.edges.get(&key).filter(|edge| edge.ended_revision == NEVER) {
+            let ended_revision = self.counter.revision;
+            let edge = edge::Model {
+                ended_revision,
+                ..edge.clone()
+            };
+            self.edges.put(key, edge);
+            self.unsettled.left.insert(version_id);
+        }
     }
 
     /// The version that a query of an execution's input was resolved to before.
@@ -295,11 +396,6 @@ impl Ledger {
             self.chosen.push((execution_id, digest));
         }
         fresh
-    }
-
-    /// Makes a produced version findable by one of its partition values.
-    pub fn add_version_value(&mut self, value: version_value::Model) {
-        self.version_values.add((value.version_id, value.key.clone()), value);
     }
 
     /// Makes a partition findable by one of its values.
@@ -326,7 +422,70 @@ impl Ledger {
         }
         mark_absent(&mut self.versions, unknown);
         self.load_executions(needs).await?;
+        self.load_events(needs).await?;
         self.load_aliases(needs).await
+    }
+
+    async fn load_events(&mut self, needs: &Needs) -> Result<(), StoreError> {
+        if needs.events.is_empty() {
+            return Ok(());
+        }
+        let unknown = unread(&self.events, needs.events.iter().copied());
+        for row in bulk::find_in::<event::Entity, _>(&self.tx, event::Column::Digest, &bytes(&unknown)).await? {
+            self.events.read(digest(&row.digest)?, Some(row));
+        }
+        mark_absent(&mut self.events, unknown);
+        let runs: Vec<ExecutionId> = needs
+            .runs
+            .iter()
+            .filter_map(|digest| self.executions.get(digest))
+            .map(|row| row.id)
+            .filter(|id| !self.run_stories.knows(id))
+            .collect();
+        self.load_runs(&runs).await?;
+        let datasets: Vec<ArtifactId> = needs
+            .datasets
+            .iter()
+            .filter_map(|digest| self.artifacts.get(digest))
+            .map(|row| row.id)
+            .filter(|id| !self.dataset_stories.knows(id))
+            .collect();
+        self.load_dataset_stories(&datasets).await?;
+        self.load_names(needs.names.iter().copied()).await?;
+        let unknown = unread(&self.symlinks, needs.symlinks.iter().copied());
+        for row in bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::Digest, &bytes(&unknown)).await? {
+            self.symlinks.read(digest(&row.digest)?, Some(row));
+        }
+        mark_absent(&mut self.symlinks, unknown);
+        Ok(())
+    }
+
+    /// Reads of which artifacts names are.
+    pub async fn load_names(&mut self, names: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
+        let unknown = unread(&self.names, names);
+        let rows =
+            bulk::find_in::<dataset_name::Entity, _>(&self.tx, dataset_name::Column::Digest, &bytes(&unknown)).await?;
+        for row in rows {
+            self.names.read(digest(&row.digest)?, Some(row));
+        }
+        mark_absent(&mut self.names, unknown);
+        Ok(())
+    }
+
+    /// Reads what events about runs come to, and their inputs without a version.
+    async fn load_runs(&mut self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        for row in bulk::find_in::<run_story::Entity, _>(&self.tx, run_story::Column::Id, ids).await? {
+            self.run_stories.read(row.id, Some(row));
+        }
+        for id in ids {
+            self.run_stories.read(*id, None);
+        }
+        let floating =
+            bulk::find_in::<floating_input::Entity, _>(&self.tx, floating_input::Column::ExecutionId, ids).await?;
+        for row in floating {
+            self.floating.read(digest(&row.digest)?, Some(row));
+        }
+        Ok(())
     }
 
     async fn load_artifacts(&mut self, needs: &Needs) -> Result<(), StoreError> {
@@ -366,7 +525,10 @@ impl Ledger {
             }
         }
         for e in bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
-            self.edges.known.insert((e.execution_id, e.role, e.name, e.version_id));
+            if e.ended_revision == NEVER {
+                self.edges
+                    .read((e.execution_id, e.role, e.name.clone(), e.version_id), Some(e));
+            }
         }
         for row in
             bulk::find_in::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await?
@@ -443,6 +605,134 @@ impl Ledger {
     }
 }
 
+/// Reading what is to be settled, after a flush.
+impl Ledger {
+    /// The inputs without a version that started at or after the time of a version that was produced, by artifact.
+    pub async fn load_floating_past(
+        &mut self,
+        produced: &BTreeMap<ArtifactId, i64>,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let pairs: Vec<(i64, i64)> = produced.iter().map(|(id, at)| (id.0, *at)).collect();
+        let ids = floating::past(&self.tx, &pairs).await?;
+        self.load_floating(floating_input::Column::Id, &ids).await
+    }
+
+    /// The inputs without a version that are at one of these.
+    pub async fn load_floating_at(&mut self, versions: &[VersionId]) -> Result<Vec<Digest>, StoreError> {
+        self.load_floating(floating_input::Column::VersionId, versions).await
+    }
+
+    async fn load_floating<V: Into<sea_orm::Value> + Clone>(
+        &mut self,
+        column: floating_input::Column,
+        keys: &[V],
+    ) -> Result<Vec<Digest>, StoreError> {
+        let rows = bulk::find_in::<floating_input::Entity, _>(&self.tx, column, keys).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().filter(|row| !row.is_gone) {
+            let digest = digest(&row.digest)?;
+            self.floating.read(digest, Some(row));
+            found.push(digest);
+        }
+        Ok(found)
+    }
+
+    /// The versions at which inputs belong, by the id of the input; none where nothing had been produced.
+    pub async fn floating_targets(&self, inputs: &[i64]) -> Result<HashMap<i64, Option<VersionId>>, StoreError> {
+        floating::targets(&self.tx, inputs).await
+    }
+
+    /// Reads the edges of executions that may end.
+    pub async fn load_edges_of(&mut self, executions: &[ExecutionId]) -> Result<(), StoreError> {
+        let rows = bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, executions).await?;
+        for row in rows.into_iter().filter(|row| row.ended_revision == NEVER) {
+            let key = (row.execution_id, row.role, row.name.clone(), row.version_id);
+            self.edges.read(key, Some(row));
+        }
+        Ok(())
+    }
+
+    /// Versions by id.
+    pub async fn load_versions_by_id(&mut self, ids: &[VersionId]) -> Result<Vec<Digest>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for row in bulk::find_in::<version::Entity, _>(&self.tx, version::Column::Id, ids).await? {
+            let digest = digest(&row.key_digest)?;
+            self.versions.read(digest, Some(row));
+            found.push(digest);
+        }
+        Ok(found)
+    }
+
+    /// Artifacts by id.
+    pub async fn artifacts_by_id(&self, ids: &[ArtifactId]) -> Result<Vec<artifact::Model>, StoreError> {
+        bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::Id, ids).await
+    }
+
+    /// Who holds some versions, after a flush.
+    pub async fn holders(&self, versions: &[VersionId]) -> Result<Holders, StoreError> {
+        floating::holders(&self.tx, versions).await
+    }
+
+    /// The pairs of names in which one of these names is, after a flush.
+    pub async fn symlinks_of(&self, names: &[Digest]) -> Result<Vec<symlink::Model>, StoreError> {
+        let names = bytes(names);
+        let mut found = bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::AliasDigest, &names).await?;
+        found.extend(bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::DatasetDigest, &names).await?);
+        Ok(found)
+    }
+
+    /// The executions that have edges to versions of artifacts, after a flush: their rows and stories are read.
+    pub async fn load_runs_of(&mut self, artifacts: &[ArtifactId]) -> Result<Vec<Digest>, StoreError> {
+        let ids: Vec<ExecutionId> = floating::executions_of(&self.tx, artifacts).await?;
+        let mut found = Vec::with_capacity(ids.len());
+        for row in bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::Id, &ids).await? {
+            let digest = digest(&row.key_digest)?;
+            self.executions.read(digest, Some(row));
+            found.push(digest);
+        }
+        self.load_edges_of(&ids).await?;
+        self.load_runs(&ids).await?;
+        Ok(found)
+    }
+
+    /// Leaves versions of an artifact, which nobody describes any more, to be settled.
+    pub async fn leave_versions(&mut self, artifact: ArtifactId, versions: &[String]) -> Result<(), StoreError> {
+        let these = version::Entity::find()
+            .filter(version::Column::ArtifactId.eq(artifact))
+            .filter(version::Column::Version.is_in(versions));
+        for row in these.all(&self.tx).await? {
+            self.unsettled.left.insert(row.id);
+        }
+        Ok(())
+    }
+
+    /// Whether records have created versions of an artifact, which no event describes.
+    pub async fn has_versions_of_records(&self, artifact: ArtifactId) -> Result<bool, StoreError> {
+        let created = version::Entity::find()
+            .filter(version::Column::ArtifactId.eq(artifact))
+            .filter(version::Column::ProducedRevision.ne(NEVER))
+            .filter(version::Column::IsDescribed.eq(false));
+        Ok(created.one(&self.tx).await?.is_some())
+    }
+
+    /// Which of some versions have an alias, or have had one.
+    pub async fn aliased(&self, versions: &[VersionId]) -> Result<BTreeSet<VersionId>, StoreError> {
+        let stays = bulk::find_in::<alias::Entity, _>(&self.tx, alias::Column::VersionId, versions).await?;
+        Ok(stays.into_iter().map(|stay| stay.version_id).collect())
+    }
+
+    /// Reads what events about datasets come to.
+    pub async fn load_dataset_stories(&mut self, ids: &[ArtifactId]) -> Result<(), StoreError> {
+        for row in bulk::find_in::<dataset_story::Entity, _>(&self.tx, dataset_story::Column::Id, ids).await? {
+            self.dataset_stories.read(row.id, Some(row));
+        }
+        for id in ids {
+            self.dataset_stories.read(*id, None);
+        }
+        Ok(())
+    }
+}
+
 /// Writing.
 impl Ledger {
     /// Whether anything changed so far.
@@ -452,7 +742,8 @@ impl Ledger {
             || self.versions.is_dirty()
             || self.executions.is_dirty()
             || self.aliases.is_dirty()
-            || !self.edges.new.is_empty()
+            || self.events.is_dirty()
+            || self.edges.is_dirty()
             || !self.new_resolved.new.is_empty()
             || !self.ended_aliases.new.is_empty()
     }
@@ -478,24 +769,46 @@ impl Ledger {
             .extend(older(versions.changed.iter().map(|row| row.id.0), known.version_id));
         bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
         bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
-        bulk::insert::<version_value::Entity>(&self.tx, &self.version_values.take()).await?;
+        flush_version_values(&self.tx, &versions).await?;
         let executions = self.executions.take_unsaved();
-        let edges = self.edges.take();
+        let edges = self.edges.take_unsaved();
+        let connected = edges.new.iter().chain(&edges.changed);
         let touched = executions
             .changed
             .iter()
             .map(|row| row.id.0)
-            .chain(edges.iter().map(|row| row.execution_id.0));
+            .chain(connected.map(|row| row.execution_id.0));
         self.changed.executions.extend(older(touched, known.execution_id));
         bulk::insert::<execution::Entity>(&self.tx, &executions.new).await?;
         bulk::update::<execution::Entity>(&self.tx, &executions.changed).await?;
-        bulk::insert::<edge::Entity>(&self.tx, &edges).await?;
+        bulk::insert::<edge::Entity>(&self.tx, &edges.new).await?;
+        bulk::update::<edge::Entity>(&self.tx, &edges.changed).await?;
+        self.flush_events().await?;
         bulk::insert::<resolved_input::Entity>(&self.tx, &self.new_resolved.take()).await?;
         bulk::update::<alias::Entity>(&self.tx, &self.ended_aliases.take()).await?;
         let aliases = self.aliases.take_unsaved();
         bulk::update::<alias::Entity>(&self.tx, &aliases.changed).await?;
         // One that was set and ended in this transaction is among the ended ones too.
         bulk::update::<alias::Entity>(&self.tx, &aliases.new).await
+    }
+
+    /// Writes events and what they come to, after what those refer to.
+    async fn flush_events(&mut self) -> Result<(), StoreError> {
+        bulk::insert::<event::Entity>(&self.tx, &self.events.take_unsaved().new).await?;
+        for rows in self.run_stories.take_unsaved().both() {
+            bulk::update::<run_story::Entity>(&self.tx, &rows).await?;
+        }
+        for rows in self.dataset_stories.take_unsaved().both() {
+            bulk::update::<dataset_story::Entity>(&self.tx, &rows).await?;
+        }
+        for rows in self.floating.take_unsaved().both() {
+            bulk::update::<floating_input::Entity>(&self.tx, &rows).await?;
+        }
+        bulk::insert::<symlink::Entity>(&self.tx, &self.symlinks.take_unsaved().new).await?;
+        for rows in self.names.take_unsaved().both() {
+            bulk::update::<dataset_name::Entity>(&self.tx, &rows).await?;
+        }
+        Ok(())
     }
 
     /// Ends the transaction. Answers the revision in which everything that was asked is visible: this one, or, where
@@ -518,6 +831,42 @@ impl Ledger {
         self.tx.commit().await?;
         Ok(revision)
     }
+}
+
+/// Makes produced versions findable by their partition values; those that have moved, where they are now.
+async fn flush_version_values(tx: &DatabaseTransaction, versions: &Unsaved<version::Model>) -> Result<(), StoreError> {
+    let mut values = Vec::new();
+    for row in &versions.new {
+        values.extend(values_of(row)?);
+    }
+    for (stored, row) in versions.stored.iter().zip(&versions.changed) {
+        let (before, after) = (values_of(stored)?, values_of(row)?);
+        for value in before.iter().filter(|value| !after.contains(value)) {
+            let (key, text) = (value.key.clone(), value.value.clone());
+            let place = (value.artifact_id, key, text, value.created_at, value.ordinal);
+            version_value::Entity::delete_by_id(place).exec(tx).await?;
+        }
+        values.extend(after.into_iter().filter(|value| !before.contains(value)));
+    }
+    bulk::insert::<version_value::Entity>(tx, &values).await
+}
+
+/// What a version is found by: each of its values, once it has been produced.
+fn values_of(row: &version::Model) -> Result<Vec<version_value::Model>, StoreError> {
+    let Some(given) = row.given_values.as_deref().filter(|_| row.produced_revision != NEVER) else {
+        return Ok(Vec::new());
+    };
+    let values: BTreeMap<String, String> =
+        serde_json::from_str(given).map_err(|e| StoreError::Inconsistent(format!("partition values: {e}")))?;
+    let values = values.into_iter().map(|(key, value)| version_value::Model {
+        artifact_id: row.artifact_id,
+        key,
+        value,
+        created_at: row.created_at,
+        ordinal: row.ordinal,
+        version_id: row.id,
+    });
+    Ok(values.collect())
 }
 
 /// The ids up to the last that was there before.

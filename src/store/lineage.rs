@@ -130,6 +130,8 @@ pub struct ArtifactFacts {
     pub key: [String; 3],
     /// The revision that first named it.
     pub revision: i64,
+    /// The revision since which it is known to be another one, or `NEVER`.
+    pub merged_revision: i64,
     /// The revision that declared it, or `NEVER`.
     pub declared_revision: i64,
     /// Its partition keys, in declared order.
@@ -141,14 +143,15 @@ pub async fn artifact_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Arti
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "artifact");
     let sql = format!(
-        "SELECT artifact.id, artifact.project, artifact.domain, artifact.name, artifact.revision, artifact.declared_revision, \
+        "SELECT artifact.id, artifact.project, artifact.domain, artifact.name, artifact.revision, artifact.merged_revision, artifact.declared_revision, \
          coalesce(artifact.declared_keys, '[]') FROM artifact WHERE {which}"
     );
-    read(&binds.many(db, &sql, 7).await?, |cells| {
+    read(&binds.many(db, &sql, 8).await?, |cells| {
         Ok(ArtifactFacts {
             id: cells.next()?,
             key: [cells.next()?, cells.next()?, cells.next()?],
             revision: cells.next()?,
+            merged_revision: cells.next()?,
             declared_revision: cells.next()?,
             declared_keys: json(&cells.next::<String>()?)?,
         })
@@ -211,6 +214,8 @@ pub struct VersionFacts {
     pub produced_revision: i64,
     /// The revision that deleted it, or `NEVER`.
     pub deleted_revision: i64,
+    /// Whether that withdrew it: then it is not there since.
+    pub is_withdrawn: bool,
     /// When it was produced.
     pub created_at: i64,
     /// When it was first named, where that was before it was produced.
@@ -231,12 +236,13 @@ pub async fn version_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Versi
     let which = rows.condition(&mut binds, "version");
     let sql = format!(
         "SELECT version.id, version.artifact_id, version.version, version.revision, version.produced_revision, \
-         version.deleted_revision, version.created_at, coalesce(version.named_at, {NO_TIME}), version.placed_revision, \
+         version.deleted_revision, CASE WHEN version.ordinal < 0 THEN 1 ELSE 0 END, version.created_at, \
+         coalesce(version.named_at, {NO_TIME}), version.placed_revision, \
          coalesce(version.partition_id, 0), coalesce(version.prior_partition_id, 0), \
          CASE WHEN version.schema_mismatch IS NULL THEN 0 ELSE 1 END, \
          CASE WHEN version.prior_schema_mismatch IS NULL THEN 0 ELSE 1 END FROM version WHERE {which}"
     );
-    read(&binds.many(db, &sql, 13).await?, |cells| {
+    read(&binds.many(db, &sql, 14).await?, |cells| {
         Ok(VersionFacts {
             id: cells.next()?,
             artifact_id: cells.next()?,
@@ -244,6 +250,7 @@ pub async fn version_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Versi
             revision: cells.next()?,
             produced_revision: cells.next()?,
             deleted_revision: cells.next()?,
+            is_withdrawn: cells.next::<i32>()? == 1,
             created_at: cells.next()?,
             named_at: Some(cells.next()?).filter(|at| *at != NO_TIME),
             placed_revision: cells.next()?,
@@ -311,6 +318,8 @@ pub struct EdgeFacts {
     pub version_id: i64,
     /// The revision that recorded it.
     pub revision: i64,
+    /// The revision since which it is no more, or `NEVER`.
+    pub ended_revision: i64,
 }
 
 /// Whose edges.
@@ -327,7 +336,7 @@ pub enum EdgesOf<'a> {
     Executions(&'a [i64]),
 }
 
-/// The edges of executions that were recorded after the revision `after`, up to `through`.
+/// The edges of executions that were recorded, or have ended, after the revision `after`, up to `through`.
 pub async fn edge_facts(
     db: &impl Reader,
     of: EdgesOf<'_>,
@@ -348,10 +357,11 @@ pub async fn edge_facts(
     let (after, through) = (binds.bind(after), binds.bind(through));
     let output = edge::OUTPUT;
     let sql = format!(
-        "SELECT edge.execution_id, CASE WHEN edge.role = {output} THEN 1 ELSE 0 END, edge.name, edge.version_id, edge.revision FROM edge \
-         WHERE {whose} AND edge.revision > {after} AND edge.revision <= {through}"
+        "SELECT edge.execution_id, CASE WHEN edge.role = {output} THEN 1 ELSE 0 END, edge.name, edge.version_id, edge.revision, \
+         edge.ended_revision FROM edge WHERE {whose} AND edge.revision <= {through} AND (edge.revision > {after} \
+         OR (edge.ended_revision > {after} AND edge.ended_revision <= {through}))"
     );
-    read(&binds.many(db, &sql, 5).await?, read_edge)
+    read(&binds.many(db, &sql, 6).await?, read_edge)
 }
 
 fn read_edge(cells: &mut Cells) -> Result<EdgeFacts, StoreError> {
@@ -361,6 +371,7 @@ fn read_edge(cells: &mut Cells) -> Result<EdgeFacts, StoreError> {
         name: cells.next()?,
         version_id: cells.next()?,
         revision: cells.next()?,
+        ended_revision: cells.next()?,
     })
 }
 

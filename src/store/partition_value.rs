@@ -9,6 +9,7 @@ use super::page::{Key, KeyKind, OrderDirection, Page, Slice};
 use super::partition::{passes, visible};
 use super::partition_filter::PartitionTest;
 use super::sql::{Binds, deal, spread};
+use super::version::not_withdrawn;
 use super::version_conditions::{self as conditions, Conditions};
 use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::time::{Granularity, Timestamp, Window};
@@ -252,6 +253,7 @@ impl Within<'_> {
         all.and(&format!("version.{} > {}", placement.window(), binds.bind(NO_TIME)));
         all.and(&format!("version.{} IS NOT NULL", placement.partition()));
         all.and(&format!("version.produced_revision <= {revision}"));
+        all.and(&not_withdrawn(revision));
         if let Some(test) = self.filter.filter(|test| !test.0.is_empty()) {
             all.and(conditions::partition(binds, &test.0, true, None).as_str());
         }

@@ -1,10 +1,10 @@
 //! Which version a consumer gets: an exact one, the one at an alias, or the most recent; and why.
 
-use super::artifact::{ArtifactRow, artifact_find};
+use super::artifact::{ArtifactRow, artifact_find, artifact_find_by_other_name};
 use super::partition::{PartitionRow, partition_find_many};
 use super::partition_filter::{PartitionTest, UnknownKey};
 use super::sql::{Binds, first};
-use super::version::{VersionRow, VersionState, read_version, version_columns};
+use super::version::{VersionRow, VersionState, is_there, read_version, version_columns};
 use super::version_latest::{LatestOf, version_latest_by_artifacts};
 use super::{Reader, Scope, StoreError};
 use crate::domain::filter::{PartitionFilter, VersionKeyQuery};
@@ -52,7 +52,7 @@ pub async fn version_select(
 ) -> Result<Selection, SelectError> {
     let Some(filter) = asked(query) else {
         return Ok(Selection {
-            version: without_partition(db, scope, query).await?,
+            version: under_any_name(db, scope, query).await?,
             ..Selection::default()
         });
     };
@@ -63,7 +63,7 @@ pub async fn version_select(
     let version = if query.version.is_none() && query.alias.is_none() {
         most_recent(db, scope, &artifact, Some(test.clone())).await?
     } else {
-        match without_partition(db, scope, query).await? {
+        match under_any_name(db, scope, query).await? {
             Some(version) if in_partition(db, scope, &version, &test).await? => Some(version),
             _ => None,
         }
@@ -73,6 +73,25 @@ pub async fn version_select(
         version,
         artifact: Some(artifact),
     })
+}
+
+/// The version of an artifact, or of the one of which its key is another name.
+pub(super) async fn under_any_name(
+    db: &impl Reader,
+    scope: &Scope,
+    query: &VersionKeyQuery,
+) -> Result<Option<VersionRow>, StoreError> {
+    if let Some(version) = without_partition(db, scope, query).await? {
+        return Ok(Some(version));
+    }
+    let Some(artifact) = artifact_find_by_other_name(db, scope, &query.artifact).await? else {
+        return Ok(None);
+    };
+    let query = VersionKeyQuery {
+        artifact: artifact.key_of(),
+        ..query.clone()
+    };
+    without_partition(db, scope, &query).await
 }
 
 /// The partition of a version that passed a test which names only one.
@@ -105,7 +124,7 @@ async fn most_recent(
 }
 
 /// What a query without its partition chooses, in one statement.
-pub(super) async fn without_partition(
+async fn without_partition(
     db: &impl Reader,
     scope: &Scope,
     query: &VersionKeyQuery,
@@ -134,7 +153,10 @@ pub(super) async fn without_partition(
         format!("version.id = ({id})")
     };
     let columns = version_columns(&revision);
-    let sql = format!("SELECT {columns} FROM version WHERE {chosen} AND version.revision <= {revision}");
+    let sql = format!(
+        "SELECT {columns} FROM version WHERE {chosen} AND {}",
+        is_there(&revision)
+    );
     first(&binds.all(db, &sql).await?, read_version)
 }
 

@@ -21,6 +21,8 @@ pub struct Table<K, R> {
 struct Slot<R> {
     row: Option<R>,
     saved: Saved,
+    /// What the database has, where the row is another.
+    stored: Option<R>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ pub struct Unsaved<R> {
     pub new: Vec<R>,
     /// Rows that it has otherwise.
     pub changed: Vec<R>,
+    /// How it has those.
+    pub stored: Vec<R>,
+}
+
+impl<R> Unsaved<R> {
+    /// All of them: the new ones, then the changed ones.
+    pub fn both(self) -> [Vec<R>; 2] {
+        [self.new, self.changed]
+    }
 }
 
 impl<K, R> Default for Table<K, R> {
@@ -66,12 +77,18 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
         self.slots.entry(key).or_insert(Slot {
             row,
             saved: Saved::AsRead,
+            stored: None,
         });
     }
 
     /// The row under a key, if there is one.
     pub fn get(&self, key: &K) -> Option<&R> {
         self.slots.get(key)?.row.as_ref()
+    }
+
+    /// The rows that the database does not have yet, or has otherwise.
+    pub fn unsaved(&self) -> impl Iterator<Item = &R> {
+        self.dirty.iter().filter_map(|key| self.get(key))
     }
 
     /// Sets the row under a key.
@@ -81,6 +98,7 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
             Some(Slot {
                 row: Some(_),
                 saved: Saved::New,
+                ..
             })
             | Some(Slot { row: None, .. })
             | None => Saved::New,
@@ -89,7 +107,13 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
         if before.as_ref().is_none_or(|slot| slot.saved == Saved::AsRead) {
             self.dirty.push(key.clone());
         }
-        self.slots.insert(key.clone(), Slot { row: Some(row), saved });
+        let stored = match &before {
+            Some(slot) if slot.saved == Saved::AsRead => slot.row.clone(),
+            Some(slot) => slot.stored.clone(),
+            None => None,
+        };
+        let row = Some(row);
+        self.slots.insert(key.clone(), Slot { row, saved, stored });
         self.replaced.push((key, before));
     }
 
@@ -120,13 +144,17 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
         let mut unsaved = Unsaved {
             new: Vec::new(),
             changed: Vec::new(),
+            stored: Vec::new(),
         };
         for key in self.dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
             let Some(row) = &slot.row else { continue };
             match slot.saved {
                 Saved::New => unsaved.new.push(row.clone()),
-                Saved::Changed => unsaved.changed.push(row.clone()),
+                Saved::Changed => {
+                    unsaved.changed.push(row.clone());
+                    unsaved.stored.extend(slot.stored.take());
+                }
                 Saved::AsRead => {}
             }
             slot.saved = Saved::AsRead;

@@ -3,6 +3,7 @@
 use ::entity::{ArtifactId, ExecutionId, NO_TIME, PartitionId, VersionId, edge};
 
 use super::cells::Cells;
+use super::edge::stands;
 use super::page::{Key, prefix};
 use super::sql::{Binds, deal, place, read};
 use super::version_list::VersionOrderField;
@@ -118,6 +119,16 @@ pub(super) fn read_version(cells: &mut Cells) -> Result<VersionRow, StoreError> 
     })
 }
 
+/// Whether a version is there as of a revision: it has been named, and not withdrawn.
+pub(super) fn is_there(revision: &str) -> String {
+    format!("version.revision <= {revision} AND {}", not_withdrawn(revision))
+}
+
+/// Whether a version has not been withdrawn as of a revision. The columns are in the indexes that lists walk.
+pub(super) fn not_withdrawn(revision: &str) -> String {
+    format!("(version.ordinal > 0 OR version.deleted_revision > {revision})")
+}
+
 /// Versions by id, in whatever state.
 pub async fn version_find_many(
     db: &impl Reader,
@@ -150,7 +161,8 @@ pub async fn version_find_by_keys(
     let columns = version_columns(&revision);
     let sql = format!(
         "SELECT parent.key, {columns} FROM {parents} {then} version ON version.key_digest = parent.value \
-         WHERE version.revision <= {revision}"
+         WHERE {}",
+        is_there(&revision)
     );
     place(
         keys.len(),
@@ -318,7 +330,8 @@ async fn producers(
     };
     let sql = format!(
         "SELECT edge.version_id, edge.execution_id, edge.name FROM edge {join} \
-         WHERE {these} AND edge.role = {role} AND edge.revision <= {revision} {order}"
+         WHERE {these} AND edge.role = {role} AND {} {order}",
+        stands(&revision)
     );
     read(&binds.many(db, &sql, 3).await?, |cells| {
         Ok(ProducerRow {

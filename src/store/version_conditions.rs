@@ -4,9 +4,10 @@ use ::entity::{NO_TIME, edge};
 
 use super::artifact::Placement;
 use super::dialect;
+use super::edge::stands;
 use super::partition_filter::Inner;
 use super::sql::Binds;
-use super::version::{CLAIM_ORDER, VersionState};
+use super::version::{CLAIM_ORDER, VersionState, is_there, not_withdrawn};
 use super::version_list::VersionFilter;
 use crate::domain::filter::ValueFilter;
 
@@ -39,9 +40,11 @@ pub(super) fn produced(binds: &mut Binds, revision: &str, filter: &VersionFilter
         filter.takes(VersionState::Available),
         filter.takes(VersionState::Deleted),
     ) {
-        (true, true) => {}
+        (true, true) => all.and(&not_withdrawn(revision)),
         (true, false) => all.and(&format!("version.deleted_revision > {revision}")),
-        (false, true) => all.and(&format!("version.deleted_revision <= {revision}")),
+        (false, true) => all.and(&format!(
+            "version.deleted_revision <= {revision} AND version.ordinal > 0"
+        )),
         (false, false) => all.and("1 = 0"),
     }
     created_at(binds, &mut all, filter, "version.created_at");
@@ -53,7 +56,8 @@ pub(super) fn unproduced(binds: &mut Binds, revision: &str, filter: &VersionFilt
     let mut all = Conditions::default();
     all.and("version.named_at IS NOT NULL");
     all.and(&format!(
-        "version.revision <= {revision} AND version.produced_revision > {revision}"
+        "{} AND version.produced_revision > {revision}",
+        is_there(revision)
     ));
     match (
         filter.takes(VersionState::Referenced),
@@ -100,8 +104,9 @@ pub(super) fn content(binds: &mut Binds, revision: &str, filter: &VersionFilter,
         let role = edge::OUTPUT;
         all.and(&format!(
             "(SELECT execution.principal FROM edge JOIN execution ON execution.id = edge.execution_id \
-             WHERE edge.version_id = version.id AND edge.role = {role} AND edge.revision <= {revision} \
-             ORDER BY {CLAIM_ORDER} LIMIT 1) = {principal}"
+             WHERE edge.version_id = version.id AND edge.role = {role} AND {} \
+             ORDER BY {CLAIM_ORDER} LIMIT 1) = {principal}",
+            stands(revision)
         ));
     }
     if filter.data_type.is_some() || !filter.metadata.is_empty() {

@@ -4,6 +4,7 @@ use ::entity::{ArtifactId, PartitionId, edge};
 
 use super::artifact::Placement;
 use super::dialect;
+use super::edge::stands;
 use super::partition_filter::Inner;
 use super::sql::Binds;
 use super::version_conditions::{Conditions, placed};
@@ -149,7 +150,8 @@ pub(super) fn driver(binds: &mut Binds, revision: &str, filter: &VersionFilter, 
         let role = edge::OUTPUT;
         return Some(format!(
             "(SELECT DISTINCT edge.version_id FROM edge WHERE edge.execution_id = (SELECT id FROM execution WHERE key_digest = {digest}) \
-             AND edge.role = {role} AND edge.revision <= {revision}) AS made {then} version ON version.id = made.version_id"
+             AND edge.role = {role} AND {}) AS made {then} version ON version.id = made.version_id",
+            stands(revision)
         ));
     }
     let name = binds.bind(filter.alias.as_deref()?);

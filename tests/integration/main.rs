@@ -15,6 +15,7 @@ mod http;
 mod lineage;
 mod merging;
 mod migrations;
+mod openlineage;
 mod pages;
 mod prepared;
 mod rules;

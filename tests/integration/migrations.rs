@@ -7,7 +7,11 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, State
 
 use crate::{
     on_both_databases,
-    support::{TestApp, TestDb, execution, version},
+    support::{
+        TestApp, TestDb, execution,
+        openlineage::{about, dataset, run},
+        version,
+    },
 };
 
 /// The rows of a query, each as its first columns, texts.
@@ -99,15 +103,18 @@ async fn indexed(connection: &DatabaseConnection, table: &str) -> BTreeSet<Strin
 
 /// Columns that end like a reference and are none: the counter's last numbers, and the owner's id beside the partition's,
 /// kept there so that an index can begin with it.
-const NO_REFERENCES: [&str; 8] = [
+const NO_REFERENCES: [&str; 10] = [
     "revision_counter.artifact_id",
     "revision_counter.partition_id",
     "revision_counter.version_id",
     "revision_counter.execution_id",
     "revision_counter.alias_id",
+    "revision_counter.event_id",
     "partition_value.artifact_id",
     "version_value.artifact_id",
     "execution.node_id",
+    // The sender's own name for a run.
+    "event.run_id",
 ];
 
 /// Columns that nobody looks up by: which inputs were once resolved to a version, and which values a version has. Versions are
@@ -138,6 +145,7 @@ on_both_databases! {
         app.record(&execution("f").takes("in", crate::support::fixtures::latest("orders"))).await;
         let id = app.chosen(crate::support::fixtures::exact("orders", "v1"), "id").await["id"].as_str().unwrap().to_owned();
         app.set_alias(&id, "production", false).await.ok();
+        app.hear(&[run("r").reads("d").json(), about(dataset("d").symlink("other")).json()]).await;
         let connection = app.db.connection().await;
         let mut seen = 0;
         macro_rules! read {
@@ -147,7 +155,7 @@ on_both_databases! {
                 seen += 1;
             )+};
         }
-        read!(alias artifact artifact_key edge execution partition partition_value resolved_input revision revision_counter version version_value);
+        read!(alias artifact artifact_key dataset_name dataset_story edge event execution floating_input partition partition_value resolved_input revision revision_counter run_story symlink version version_value);
         assert_eq!(seen, tables(&connection).await.len(), "each table has its entity");
     }
 

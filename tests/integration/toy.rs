@@ -194,6 +194,7 @@ impl Toy {
             config: Arc::new(config.clone()),
             engine: Arc::new(engine),
             readiness: Arc::new(|| Box::pin(async { Err("the migration m2 is pending".to_owned()) })),
+            events: None,
         };
         Self {
             router: router(state),

@@ -1,16 +1,19 @@
 //! What lists are filtered by.
 
-use async_graphql::{InputObject, MaybeUndefined};
+use async_graphql::{ID, InputObject, MaybeUndefined};
 use serde_json::Value;
 
 use super::queries::PartitionFilter;
 use super::{DateTimeRange, ExecutionKey};
 use crate::domain::key::{self, check_text};
+use crate::domain::openlineage::Dataset;
 use crate::domain::{Invalid, filter};
-use crate::graphql::enums::{ExecutionKind, ExecutionState, VersionState};
+use crate::graphql::enums::{EventKind, EventType, ExecutionKind, ExecutionState, VersionState};
 use crate::graphql::error::ApiError;
+use crate::graphql::node_id::expect_execution;
 use crate::graphql::scalars::Json;
 use crate::store::artifact_list::ArtifactFilter as StoredArtifactFilter;
+use crate::store::event::{EventFilter as StoredEventFilter, EventSubject};
 use crate::store::execution_list::ExecutionFilter as StoredExecutionFilter;
 use crate::store::version_list::{MetadataFilter as StoredMetadataFilter, VersionFilter as StoredVersionFilter};
 
@@ -87,6 +90,71 @@ pub struct ExecutionFilter {
     pub principal: Option<String>,
     /// Whose `startedAt` is in this span; one that has not started is in none.
     pub started_at: Option<DateTimeRange>,
+}
+
+/// A filter on OpenLineage events: every part that is given must hold.
+#[derive(InputObject, Clone, Debug)]
+pub struct EventFilter {
+    /// About this.
+    pub kind: Option<EventKind>,
+    /// Of one of these types; null: of any or none, and `[]` finds nothing.
+    pub types: Option<Vec<EventType>>,
+    /// Whose `eventTime` is in this span.
+    pub event_time: Option<DateTimeRange>,
+    /// Of this job, or of a run of it. Not together with `dataset`.
+    pub job: Option<EventNameInput>,
+    /// About this dataset, apart from any run. Not together with `job`.
+    pub dataset: Option<EventNameInput>,
+    /// Of the run with this id.
+    pub run_id: Option<String>,
+    /// About this execution, by its id.
+    pub execution: Option<ID>,
+}
+
+/// A name of OpenLineage.
+#[derive(InputObject, Clone, Debug)]
+pub struct EventNameInput {
+    /// The namespace, such as `s3://lake` or `airflow`.
+    pub namespace: String,
+    /// The name in there.
+    pub name: String,
+}
+
+impl EventFilter {
+    /// As the store takes it.
+    pub fn into_stored(given: Option<Self>) -> Result<StoredEventFilter, ApiError> {
+        let Some(given) = given else {
+            return Ok(StoredEventFilter::default());
+        };
+        let named = |name: EventNameInput| Dataset {
+            namespace: name.namespace,
+            name: name.name,
+        };
+        let subject = match (given.job, given.dataset) {
+            (Some(_), Some(_)) => {
+                let message = "where has both a job and a dataset: no event is about both, so give one.";
+                return Err(ApiError::bad_user_input("where.dataset", message));
+            }
+            (Some(job), None) => Some((EventSubject::Job, named(job))),
+            (None, Some(dataset)) => Some((EventSubject::Dataset, named(dataset))),
+            (None, None) => None,
+        };
+        let texts = subject
+            .iter()
+            .flat_map(|(_, name)| [&name.namespace, &name.name])
+            .chain(&given.run_id);
+        texts.map(Some).try_for_each(|given| text("where", given))?;
+        let execution = given.execution.map(|id| expect_execution("where.execution", &id));
+        Ok(StoredEventFilter {
+            kind: given.kind.map(Into::into),
+            types: given.types.map(|types| types.into_iter().map(Into::into).collect()),
+            event_time: range("where.eventTime", given.event_time)?,
+            subject,
+            run_id: given.run_id,
+            execution: execution.transpose()?,
+            artifact: None,
+        })
+    }
 }
 
 /// A span of time in the argument `argument`, checked.

@@ -3,8 +3,11 @@
 use async_graphql::InputObject;
 
 use crate::graphql::connection::Order;
-use crate::graphql::enums::{ArtifactOrderField, ExecutionOrderField, OrderDirection, VersionOrderField};
+use crate::graphql::enums::{
+    ArtifactOrderField, EventOrderField, ExecutionOrderField, OrderDirection, VersionOrderField,
+};
 use crate::store::artifact_list::{ArtifactOrder as StoredArtifactOrder, ArtifactOrderField as StoredArtifactField};
+use crate::store::event::{EventOrder as StoredEventOrder, EventOrderField as StoredEventField};
 use crate::store::execution_list::{
     ExecutionOrder as StoredExecutionOrder, ExecutionOrderField as StoredExecutionField,
 };
@@ -36,6 +39,36 @@ pub struct ExecutionOrder {
     pub field: ExecutionOrderField,
     /// Which end comes first.
     pub direction: OrderDirection,
+}
+
+/// The order of a list of events.
+#[derive(InputObject, Clone, Copy, Debug)]
+pub struct EventOrder {
+    /// By what.
+    pub field: EventOrderField,
+    /// Which end comes first.
+    pub direction: OrderDirection,
+}
+
+impl From<EventOrder> for StoredEventOrder {
+    fn from(order: EventOrder) -> Self {
+        Self {
+            field: order.field.into(),
+            direction: order.direction.into(),
+        }
+    }
+}
+
+/// How cursors of a list of events are made.
+pub fn event_cursors(order: StoredEventOrder) -> Order {
+    let tag = match order.field {
+        StoredEventField::EventTime => tag(order.direction, "events:time", "events:-time"),
+        StoredEventField::RecordedAt => tag(order.direction, "events:recorded", "events:-recorded"),
+    };
+    Order {
+        tag,
+        shape: order.field.shape(),
+    }
 }
 
 const fn tag(direction: StoredDirection, ascending: &'static str, descending: &'static str) -> &'static str {

@@ -118,6 +118,10 @@ pub struct ExecutionOutputInput {
     pub name: String,
     /// The version that it produced. One that is there already with the same content is kept, with this as a further producer.
     pub version: CreateVersionInput,
+    /// Whether it is only going to produce it: then the version is named and stays REFERENCED until a record produces it; of its
+    /// content nothing is kept yet.
+    #[graphql(default = false)]
+    pub announced: bool,
 }
 
 /// One thing to record: give exactly one of the fields. The same JSON, one a line, is what `heirloom import` reads.
@@ -292,13 +296,12 @@ impl TryFrom<RecordExecutionInput> for record::RecordExecution {
     }
 }
 
-fn output(
-    (index, ExecutionOutputInput { name, version }): (usize, ExecutionOutputInput),
-) -> Result<record::ExecutionOutput, Invalid> {
+fn output((index, output): (usize, ExecutionOutputInput)) -> Result<record::ExecutionOutput, Invalid> {
     let within = |e: Invalid| e.within(&format!("outputs.{index}.version"));
     Ok(record::ExecutionOutput {
-        name,
-        version: version.try_into().map_err(within)?,
+        name: output.name,
+        version: output.version.try_into().map_err(within)?,
+        announced: output.announced,
     })
 }
 

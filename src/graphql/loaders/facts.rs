@@ -12,7 +12,7 @@ use crate::store::artifact_list::{self, ProjectRow};
 use crate::store::scope::{Recorded, revision_at, revision_newest};
 use crate::store::version::{self, Parts, ProducerRow, VersionContent, VersionRow};
 use crate::store::version_latest::{self, LatestOf};
-use crate::store::{Scope, Session, StoreError, execution, partition};
+use crate::store::{Scope, Session, StoreError, artifact, event, execution, partition};
 
 /// The newest revision; asked in the scope of the empty store, since it decides the others.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -83,6 +83,51 @@ impl Batch for ArtifactUpdatedAt {
 
     async fn run(&self, db: &Session, scope: &Scope, of: &[ArtifactId]) -> Result<Vec<Self::Value>, StoreError> {
         artifact_list::artifact_updated_at(db, scope, of).await
+    }
+}
+
+/// Other names of artifacts, each a namespace and a name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OtherNames;
+
+impl Batch for OtherNames {
+    type Of = ArtifactId;
+    type Value = Arc<[(String, String)]>;
+
+    async fn run(&self, db: &Session, scope: &Scope, of: &[ArtifactId]) -> Result<Vec<Self::Value>, StoreError> {
+        let names = artifact::artifact_other_names(db, scope, of).await?;
+        Ok(names.into_iter().map(Into::into).collect())
+    }
+}
+
+/// What events have said of datasets, apart from any run: a JSON object, as text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ArtifactMetadata;
+
+impl Batch for ArtifactMetadata {
+    type Of = ArtifactId;
+    type Value = Option<Arc<str>>;
+
+    async fn run(&self, db: &Session, _: &Scope, of: &[ArtifactId]) -> Result<Vec<Self::Value>, StoreError> {
+        let metadata = artifact::artifact_metadata(db, of).await?;
+        Ok(metadata.into_iter().map(|text| text.map(Into::into)).collect())
+    }
+}
+
+/// The texts of events.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EventBody;
+
+impl Batch for EventBody {
+    type Of = i64;
+    type Value = Option<Arc<str>>;
+
+    async fn run(&self, db: &Session, _: &Scope, of: &[i64]) -> Result<Vec<Self::Value>, StoreError> {
+        let bodies: HashMap<i64, String> = event::event_bodies(db, of).await?.into_iter().collect();
+        Ok(of
+            .iter()
+            .map(|id| bodies.get(id).map(|body| body.as_str().into()))
+            .collect())
     }
 }
 

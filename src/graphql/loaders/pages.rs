@@ -10,6 +10,7 @@ use crate::domain::time::Granularity;
 use crate::store::artifact::ArtifactRow;
 use crate::store::artifact_list::{self, ArtifactFilter, ArtifactOrder};
 use crate::store::edge::{self, EdgeRow, Role};
+use crate::store::event::{self, EventFilter, EventOrder, EventRow};
 use crate::store::execution::ExecutionRow;
 use crate::store::execution_list::{self, ExecutionFilter, ExecutionOrder};
 use crate::store::page::{Page, Slice};
@@ -293,6 +294,43 @@ impl Batch for ExecutionCount {
             execution_list::execution_count(db, scope, &self.filter).await?;
             of.len()
         ])
+    }
+}
+
+/// A page of events.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EventPage {
+    /// Which.
+    pub filter: Arc<EventFilter>,
+    /// In which order.
+    pub order: EventOrder,
+    /// From where, how many.
+    pub page: Page,
+}
+
+impl Batch for EventPage {
+    type Of = ();
+    type Value = Rows<EventRow>;
+
+    async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<Self::Value>, StoreError> {
+        let rows = shared(event::event_list(db, scope, &self.filter, self.order, &self.page).await?);
+        Ok(vec![rows; of.len()])
+    }
+}
+
+/// How many events there are.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EventCount {
+    /// Which.
+    pub filter: Arc<EventFilter>,
+}
+
+impl Batch for EventCount {
+    type Of = ();
+    type Value = i64;
+
+    async fn run(&self, db: &Session, scope: &Scope, of: &[()]) -> Result<Vec<i64>, StoreError> {
+        Ok(vec![event::event_count(db, scope, &self.filter).await?; of.len()])
     }
 }
 

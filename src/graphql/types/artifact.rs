@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object};
 use entity::ArtifactId;
 
 use super::edges::{NodeEdge, ValueEdge, connect};
+use super::event::EventName;
 use super::lineage::Lineage;
 use super::partition::Partition;
 use super::version::Version;
@@ -19,14 +20,16 @@ use crate::graphql::inputs::filters::{VersionFilter, partition};
 use crate::graphql::inputs::lineage::{LineageOptions, lineage_cost};
 use crate::graphql::inputs::orders::{VersionOrder, version_cursors};
 use crate::graphql::inputs::queries::{AsOf, PartitionFilter};
-use crate::graphql::loaders::facts::{ArtifactUpdatedAt, ArtifactVersionCount, LatestOfArtifact};
+use crate::graphql::loaders::facts::{
+    ArtifactMetadata, ArtifactUpdatedAt, ArtifactVersionCount, LatestOfArtifact, OtherNames,
+};
 use crate::graphql::loaders::nodes::ArtifactById;
 use crate::graphql::loaders::pages::{
     Buckets, PartitionCount, PartitionPage, ValueCount, ValuePage, VersionCount, VersionPage, Within,
 };
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::DateTime;
+use crate::graphql::scalars::{DateTime, Json};
 use crate::graphql::view::View;
 use crate::store::artifact::ArtifactRow;
 use crate::store::partition::{PARTITION_SHAPE, PartitionRow, PartitionsOf};
@@ -178,6 +181,30 @@ impl Artifact {
     /// brought counts as DAY.
     async fn time_partition_granularity(&self) -> Option<Granularity> {
         self.row.granularity.map(Into::into)
+    }
+
+    /// Other names of the dataset that it is, as the symlinks of OpenLineage events tell them: it is found by each of them, as by its own.
+    /// By namespace and name; empty when there are none.
+    async fn other_names(&self, ctx: &Context<'_>) -> Result<Vec<EventName>, ApiError> {
+        let names = Resources::of(ctx)?
+            .load(OtherNames, self.view.scope, self.row.id)
+            .await?;
+        let name = |(namespace, name): &(String, String)| EventName {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
+        Ok(names.iter().map(name).collect())
+    }
+
+    /// What OpenLineage events about the dataset itself, apart from any run, have said of it: its facets, each as it was said last.
+    /// A JSON object, `{}` when they have said nothing. As known now, also in past states.
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
+        let text = Resources::of(ctx)?
+            .load(ArtifactMetadata, self.view.scope, self.row.id)
+            .await?;
+        Ok(Json(
+            text.map_or_else(|| "{}".to_owned(), |text| text.as_ref().to_owned()),
+        ))
     }
 
     /// When this server first heard of it.

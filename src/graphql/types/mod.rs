@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod edges;
+pub mod event;
 pub mod execution;
 pub mod lineage;
 pub mod partition;

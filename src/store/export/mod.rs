@@ -16,7 +16,7 @@ use crate::domain::filter::{VersionKeyQuery, VersionQuery};
 use crate::domain::key::{ArtifactKey, ExecutionKey};
 use crate::domain::record::{DeleteVersion, ExecutionInput, ExecutionOutput, Record, SetAlias};
 pub use rows::object;
-use rows::{artifact_key, content, declaration, models, parent_key};
+use rows::{announcement, artifact_key, content, declaration, models, parent_key};
 
 /// Rows read at a time. Few enough to hold with all edges of as many executions.
 const CHUNK: i64 = 500;
@@ -209,7 +209,7 @@ impl Export {
         // A cross join keeps SQLite from beginning with the artifacts.
         let sql = format!(
             "SELECT v.*, {ARTIFACT_KEY} FROM version v CROSS JOIN artifact a
-             WHERE a.id = v.artifact_id AND v.produced_revision <= $1 AND {condition}"
+             WHERE a.id = v.artifact_id AND v.produced_revision <= $1 AND (v.ordinal > 0 OR v.deleted_revision > $1) AND {condition}"
         );
         let values = std::iter::once(self.revision().into()).chain(values).collect();
         let rows = self.query(&sql, values).await?;
@@ -285,14 +285,16 @@ impl Export {
             executions[place(&row)?].inputs.push(input);
         }
         for row in self.edges(&ids, edge::OUTPUT, "v.*").await? {
-            let version = content(
-                version::Model::from_query_result(&row, "")?,
-                artifact_key(&row)?,
-                self.revision(),
-            )?;
+            let version = version::Model::from_query_result(&row, "")?;
+            let announced = version.produced_revision > self.revision();
             let output = ExecutionOutput {
                 name: row.try_get("", "edge_name")?,
-                version,
+                version: if announced {
+                    announcement(version, artifact_key(&row)?)
+                } else {
+                    content(version, artifact_key(&row)?, self.revision())?
+                },
+                announced,
             };
             executions[place(&row)?].outputs.push(output);
         }
@@ -303,7 +305,7 @@ impl Export {
         let sql = format!(
             "SELECT e.execution_id AS edge_execution, e.name AS edge_name, {ARTIFACT_KEY}, {columns}
              FROM edge e CROSS JOIN version v CROSS JOIN artifact a
-             WHERE e.execution_id IN ({}) AND e.role = $2 AND e.revision <= $1
+             WHERE e.execution_id IN ({}) AND e.role = $2 AND e.revision <= $1 AND e.ended_revision > $1
                AND v.id = e.version_id AND a.id = v.artifact_id
              ORDER BY e.execution_id, e.name, a.project, a.domain, a.name, v.version",
             placeholders(3, executions.len())
@@ -352,7 +354,7 @@ impl Export {
     async fn deletions(&self, after: [String; 4]) -> Result<(Vec<Exported>, Position), StoreError> {
         let sql = format!(
             "SELECT {ARTIFACT_KEY}, v.version AS version FROM version v JOIN artifact a ON a.id = v.artifact_id
-             WHERE v.deleted_revision <= $1 AND (a.project, a.domain, a.name, v.version) > ($2, $3, $4, $5)
+             WHERE v.deleted_revision <= $1 AND v.ordinal > 0 AND (a.project, a.domain, a.name, v.version) > ($2, $3, $4, $5)
              ORDER BY a.project, a.domain, a.name, v.version LIMIT $6"
         );
         let rows = self.sorted(&sql, after).await?;

@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::super::StoreError;
 use super::Exported;
+use crate::domain::json;
 use crate::domain::key::{ArtifactKey, ExecutionKey};
 use crate::domain::record::{CreateVersion, DeclareArtifact, PartitionValue, Record};
 use crate::domain::time::Timestamp;
@@ -74,6 +75,22 @@ pub(super) fn content(row: version::Model, artifact: ArtifactKey, revision: i64)
     })
 }
 
+/// The name of a version that nobody has produced.
+pub(super) fn announcement(row: version::Model, artifact: ArtifactKey) -> CreateVersion {
+    CreateVersion {
+        artifact,
+        version: Some(row.version),
+        partition: vec![],
+        time_partition: None,
+        location: None,
+        data_type: None,
+        description: None,
+        metadata: None,
+        card: None,
+        created_at: None,
+    }
+}
+
 fn partition_values(stored: &str) -> Result<Vec<PartitionValue>, StoreError> {
     let values: BTreeMap<String, String> =
         serde_json::from_str(stored).map_err(|e| inconsistent("partition values", e))?;
@@ -85,5 +102,5 @@ fn partition_values(stored: &str) -> Result<Vec<PartitionValue>, StoreError> {
 
 /// Metadata as stored, read back.
 pub fn object(stored: &str) -> Result<Map<String, serde_json::Value>, StoreError> {
-    serde_json::from_str(stored).map_err(|e| inconsistent("metadata", e))
+    json::read(stored).map_err(|e| inconsistent("metadata", e))
 }

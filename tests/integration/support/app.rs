@@ -117,6 +117,7 @@ impl TestApp {
             config: config.into(),
             engine: engine.into(),
             readiness: std::sync::Arc::new(|| Box::pin(async { Ok(()) })),
+            events: None,
         })
     }
 
@@ -203,6 +204,27 @@ impl TestApp {
             "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied unchanged rejected revision
             results { index status error { code message path } } } }";
         self.query(query, json!({"records": records})).await
+    }
+
+    /// Sends OpenLineage events as a batch.
+    pub async fn try_hear(&self, events: &[Value]) -> Reply {
+        self.send_json("/api/v1/lineage/batch", &Value::from(events)).await
+    }
+
+    /// Sends OpenLineage events, none of which may fail.
+    pub async fn hear(&self, events: &[Value]) {
+        let reply = self.try_hear(events).await;
+        assert!(
+            reply.status == 200 && reply.json()["status"] == "success",
+            "{}",
+            reply.body
+        );
+    }
+
+    /// Posts JSON to a path.
+    pub async fn send_json(&self, path: &str, body: &Value) -> Reply {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_string().into()).unwrap()).await
     }
 
     /// Ingests records, none of which may be rejected; answers the revision.

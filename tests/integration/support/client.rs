@@ -33,6 +33,11 @@ impl Reply {
         }
     }
 
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+
     /// The data of an answer without errors.
     #[track_caller]
     pub fn ok(&self) -> &Value {

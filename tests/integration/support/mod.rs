@@ -5,6 +5,7 @@ pub mod client;
 pub mod db;
 pub mod fixtures;
 pub mod log;
+pub mod openlineage;
 pub mod process;
 
 pub use app::TestApp;

@@ -1,0 +1,121 @@
+//! JSON of any depth that a document may have, and on one line.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Deserializer, Value};
+
+/// The most levels of arrays and objects that are read. Reading takes stack for each.
+pub const NESTING_MAXIMUM: usize = 512;
+
+/// How many levels of arrays and objects a text has, at its deepest place; any text has an answer.
+pub fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut rest),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn skip_string(rest: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                rest.next();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads a value that may be deeper than the library allows by itself.
+///
+/// # Errors
+/// The library's, and one where the text has more than [`NESTING_MAXIMUM`] levels.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    if nesting(text) > NESTING_MAXIMUM {
+        let message = format!("it is nested deeper than {NESTING_MAXIMUM} levels");
+        return Err(serde::de::Error::custom(message));
+    }
+    let mut reader = Deserializer::from_str(text);
+    reader.disable_recursion_limit();
+    let value = T::deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// The same JSON on one line: without white space between its parts, each of which stays as it is spelled.
+pub fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in text.chars() {
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
+            continue;
+        } else {
+            in_string = character == '"';
+        }
+        line.push(character);
+    }
+    line
+}
+
+/// The value without U+0000, which PostgreSQL's JSON cannot hold: U+FFFD stands for it.
+pub fn without_nul(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(items) => items.iter_mut().for_each(without_nul),
+        Value::Object(members) => {
+            if members.keys().any(|key| key.contains('\0')) {
+                *members = std::mem::take(members)
+                    .into_iter()
+                    .map(|(key, value)| (key.replace('\0', "\u{fffd}"), value))
+                    .collect();
+            }
+            members.values_mut().for_each(without_nul);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{nesting, on_one_line, read, without_nul};
+
+    #[test]
+    fn deep_values_are_read_up_to_the_limit() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(read::<Value>(&nested(512)).is_ok());
+        let error = read::<Value>(&nested(513)).unwrap_err().to_string();
+        assert!(error.contains("512 levels"), "{error}");
+        assert!(read::<Value>("1 2").is_err());
+        assert_eq!(nesting(r#"{"a":[{"b":"]]{{\"["}]}"#), 3);
+        assert_eq!(nesting(&"[".repeat(10_000)), 10_000);
+    }
+
+    #[test]
+    fn one_line_has_the_same_parts() {
+        let text = "{ \"a b\\\" \\\\\" :\n\t[ 1.50 , \"x  y\", 1e2 ] }\r\n";
+        assert_eq!(on_one_line(text), r#"{"a b\" \\":[1.50,"x  y",1e2]}"#);
+    }
+
+    #[test]
+    fn nul_is_taken_out_everywhere() {
+        let mut value = json!({"a\u{0}": ["\u{0}", {"b": "x\u{0}y"}], "c": 1});
+        without_nul(&mut value);
+        assert_eq!(value, json!({"a\u{fffd}": ["\u{fffd}", {"b": "x\u{fffd}y"}], "c": 1}));
+    }
+}

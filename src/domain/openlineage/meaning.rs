@@ -1,0 +1,443 @@
+//! What a story means in our own terms: an execution, what it wrote, and what it read.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::DOMAIN;
+use super::event::{Dataset, EventType, Facets};
+use super::story::{DatasetStory, RunStory, Use, Uses};
+use super::subset::PartitionValues;
+use crate::domain::json::without_nul;
+use crate::domain::key::{Digest, ExecutionKey, LONG_NAME, SHORT_NAME};
+use crate::domain::record::{ExecutionKind, ExecutionState};
+use crate::domain::time::Timestamp;
+
+/// The version that stands for a dataset of which nobody is known to have produced one.
+pub const UNVERSIONED: &str = "unversioned";
+
+/// What a run, or a job as such, comes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Meaning {
+    /// What kind of run it is, where the job says so.
+    pub kind: Option<ExecutionKind>,
+    /// How far it is; none where no event says.
+    pub state: Option<ExecutionState>,
+    /// The job's name.
+    pub entity: Option<String>,
+    /// The run that it is part of.
+    pub parent: Option<ExecutionKey>,
+    /// When it started: at its first START, or, without one, at its first event.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Its facets, and those of what it read.
+    pub metadata: Map<String, Value>,
+    /// What it read.
+    pub inputs: Vec<Input>,
+    /// What it wrote.
+    pub outputs: Vec<Output>,
+}
+
+/// What a run read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Input {
+    /// What the run calls it.
+    pub name: String,
+    /// Of which dataset.
+    pub dataset: Dataset,
+    /// Which version.
+    pub version: InputVersion,
+}
+
+/// Which version a run read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InputVersion {
+    /// The one that it names.
+    Named(String),
+    /// The latest that was there when the run started, of a partition or of any.
+    Latest {
+        /// The partition.
+        partition: Option<PartitionValues>,
+        /// When the run started.
+        started_at: i64,
+    },
+}
+
+/// What a run wrote, or is going to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// What the run calls it.
+    pub name: String,
+    /// The version.
+    pub version: DatasetMeaning,
+}
+
+/// A version of a dataset, as events describe it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatasetMeaning {
+    /// Of which dataset.
+    pub dataset: Dataset,
+    /// The version string.
+    pub version: String,
+    /// When it was produced; none as long as it was not.
+    pub created_at: Option<Timestamp>,
+    /// Its partition.
+    pub partition: PartitionValues,
+    /// Where the data lies, as far as the dataset's name tells.
+    pub location: Option<String>,
+    /// What kind of dataset it is.
+    pub data_type: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+    /// Its facets.
+    pub metadata: Facets,
+}
+
+impl Meaning {
+    /// The same, with datasets under the names under which they are kept. Where two of them turn out to be one, what was said of its
+    /// version adds up.
+    #[must_use]
+    pub fn renamed(mut self, kept: impl Fn(&Dataset) -> Dataset) -> Self {
+        for input in &mut self.inputs {
+            input.dataset = kept(&input.dataset);
+        }
+        let mut outputs: Vec<Output> = Vec::with_capacity(self.outputs.len());
+        for mut output in self.outputs {
+            output.version.dataset = kept(&output.version.dataset);
+            let same = |other: &&mut Output| {
+                (&other.version.dataset, &other.version.version) == (&output.version.dataset, &output.version.version)
+            };
+            match outputs.iter_mut().find(same) {
+                Some(other) => other.version.add(output.version),
+                None => outputs.push(output),
+            }
+        }
+        self.outputs = outputs;
+        self
+    }
+}
+
+impl DatasetMeaning {
+    fn add(&mut self, other: Self) {
+        for (name, facet) in other.metadata {
+            self.metadata.entry(name).or_insert(facet);
+        }
+        self.created_at = self.created_at.into_iter().chain(other.created_at).min();
+        self.data_type = self.data_type.take().or(other.data_type);
+        self.description = self.description.take().or(other.description);
+    }
+}
+
+impl RunStory {
+    /// What it means.
+    pub fn meaning(&self) -> Meaning {
+        Meaning {
+            kind: self.kind(),
+            state: self.state(),
+            entity: self.job_name().map(str::to_owned),
+            parent: self.parent(),
+            started_at: self.started_at().map(Timestamp),
+            ended_at: self.end().map(|(_, at)| Timestamp(at)),
+            error: self.run.get("errorMessage").and_then(|facet| text(facet, "message")),
+            metadata: self.metadata(),
+            inputs: self
+                .inputs
+                .iter()
+                .flat_map(|(dataset, uses)| self.read(dataset, uses))
+                .collect(),
+            outputs: self
+                .outputs
+                .iter()
+                .flat_map(|(dataset, uses)| self.written(dataset, uses))
+                .collect(),
+        }
+    }
+
+    fn kind(&self) -> Option<ExecutionKind> {
+        let job_type = text(self.job.get("jobType")?, "jobType")?.to_ascii_uppercase();
+        let is_whole = matches!(
+            job_type.as_str(),
+            "DAG" | "WORKFLOW" | "PIPELINE" | "APPLICATION" | "PROJECT"
+        );
+        Some(if is_whole {
+            ExecutionKind::Workflow
+        } else {
+            ExecutionKind::Task
+        })
+    }
+
+    fn state(&self) -> Option<ExecutionState> {
+        match self.end() {
+            Some((EventType::Complete, _)) => Some(ExecutionState::Succeeded),
+            Some((EventType::Abort, _)) => Some(ExecutionState::Aborted),
+            Some(_) => Some(ExecutionState::Failed),
+            None => self.has_begun.then_some(ExecutionState::Running),
+        }
+    }
+
+    fn parent(&self) -> Option<ExecutionKey> {
+        let facet = self.run.get("parent")?;
+        let key = ExecutionKey {
+            project: text(facet.get("job")?, "namespace")?,
+            domain: DOMAIN.to_owned(),
+            name: text(facet.get("run")?, "runId")?,
+        };
+        key.validate().is_ok().then_some(key)
+    }
+
+    /// When it started. A job as such is as of the last event about it.
+    fn started_at(&self) -> Option<i64> {
+        match self.run_id {
+            Some(_) => self.start.or(self.first),
+            None => None,
+        }
+    }
+
+    /// As of when it reads what has no version.
+    fn reads_at(&self) -> i64 {
+        self.started_at().or(self.last).unwrap_or_default()
+    }
+
+    fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        for (name, facets) in [("run", &self.run), ("job", &self.job)] {
+            let standing = facets.standing();
+            if !standing.is_empty() {
+                metadata.insert(name.to_owned(), Value::Object(standing));
+            }
+        }
+        let inputs: Vec<Value> = self
+            .inputs
+            .iter()
+            .filter_map(|(dataset, uses)| described(dataset, uses))
+            .collect();
+        if !inputs.is_empty() {
+            metadata.insert("inputs".to_owned(), Value::Array(inputs));
+        }
+        metadata.values_mut().for_each(without_nul);
+        metadata
+    }
+
+    fn read(&self, dataset: &Dataset, uses: &Uses) -> Vec<Input> {
+        let input = |version| Input {
+            name: edge_name(dataset),
+            dataset: dataset.clone(),
+            version,
+        };
+        if !uses.versions.is_empty() {
+            return uses
+                .versions
+                .keys()
+                .map(|version| input(InputVersion::Named(version.clone())))
+                .collect();
+        }
+        let latest = |partition| {
+            input(InputVersion::Latest {
+                partition,
+                started_at: self.reads_at(),
+            })
+        };
+        let partitions = &uses.plain.partitions;
+        if partitions.is_empty() {
+            return vec![latest(None)];
+        }
+        partitions.iter().map(|values| latest(Some(values.clone()))).collect()
+    }
+
+    fn written(&self, dataset: &Dataset, uses: &Uses) -> Vec<Output> {
+        let versions = if !uses.versions.is_empty() {
+            let named = uses.versions.iter();
+            named
+                .map(|(version, said)| self.named_output(dataset, version, &said.and(&uses.plain), said))
+                .collect()
+        } else if let Some(run_id) = &self.run_id {
+            self.outputs_of_run(dataset, run_id, &uses.plain)
+        } else {
+            vec![meaning_of(
+                dataset,
+                UNVERSIONED.to_owned(),
+                PartitionValues::new(),
+                None,
+                &uses.plain,
+            )]
+        };
+        let output = |version| Output {
+            name: edge_name(dataset),
+            version,
+        };
+        versions.into_iter().map(output).collect()
+    }
+
+    /// A version that the run names. It is there as soon as an event after START names it, at the latest when the run is
+    /// complete.
+    fn named_output(&self, dataset: &Dataset, version: &str, said: &Use, own: &Use) -> DatasetMeaning {
+        let created_at = own.first_after_start.or(self.complete);
+        let partition = match said.partitions.len() {
+            1 => said.partitions.first().cloned().unwrap_or_default(),
+            _ => PartitionValues::new(),
+        };
+        meaning_of(dataset, version.to_owned(), partition, created_at, said)
+    }
+
+    /// One version for a run and a dataset, or for each partition of it that the run writes. It is there when the run is complete;
+    /// one that goes on without end has written as soon as it says so.
+    fn outputs_of_run(&self, dataset: &Dataset, run_id: &str, said: &Use) -> Vec<DatasetMeaning> {
+        let created_at = if self.is_endless { said.first } else { self.complete };
+        if said.partitions.is_empty() {
+            return vec![meaning_of(
+                dataset,
+                run_id.to_owned(),
+                PartitionValues::new(),
+                created_at,
+                said,
+            )];
+        }
+        let partitions = said.partitions.iter();
+        partitions
+            .map(|values| meaning_of(dataset, in_partition(run_id, values), values.clone(), created_at, said))
+            .collect()
+    }
+}
+
+impl DatasetStory {
+    /// The versions that it describes.
+    pub fn versions(&self, dataset: &Dataset) -> Vec<DatasetMeaning> {
+        let versions = self.uses.versions.iter();
+        versions
+            .map(|(version, said)| meaning_of(dataset, version.clone(), PartitionValues::new(), said.first, said))
+            .collect()
+    }
+
+    /// What is said of the dataset itself, whatever its version: each facet as it was said last.
+    pub fn metadata(&self) -> Map<String, Value> {
+        let all = self
+            .uses
+            .versions
+            .values()
+            .fold(self.uses.plain.clone(), |all, said| all.and(said));
+        clean(all.facets.standing())
+    }
+}
+
+fn meaning_of(
+    dataset: &Dataset,
+    version: String,
+    partition: PartitionValues,
+    created_at: Option<i64>,
+    said: &Use,
+) -> DatasetMeaning {
+    let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| text(facet, member));
+    let mut metadata = said.facets.standing();
+    metadata.extend(said.own.standing());
+    DatasetMeaning {
+        location: location(dataset),
+        data_type: facet("datasetType", "datasetType"),
+        description: facet("documentation", "description"),
+        metadata: clean(metadata),
+        dataset: dataset.clone(),
+        version,
+        created_at: created_at.map(Timestamp),
+        partition,
+    }
+}
+
+fn clean(facets: Facets) -> Facets {
+    let mut value = Value::Object(facets);
+    without_nul(&mut value);
+    match value {
+        Value::Object(facets) => facets,
+        _ => Facets::new(),
+    }
+}
+
+/// What was said of an input, where something was.
+fn described(dataset: &Dataset, uses: &Uses) -> Option<Value> {
+    let all = uses
+        .versions
+        .values()
+        .fold(uses.plain.clone(), |all, said| all.and(said));
+    let mut described = Map::new();
+    for (member, facets) in [("facets", all.facets.standing()), ("inputFacets", all.own.standing())] {
+        if !facets.is_empty() {
+            described.insert(member.to_owned(), Value::Object(facets));
+        }
+    }
+    if described.is_empty() {
+        return None;
+    }
+    described.insert("namespace".to_owned(), dataset.namespace.clone().into());
+    described.insert("name".to_owned(), dataset.name.clone().into());
+    Some(Value::Object(described))
+}
+
+/// Where the data lies, where namespace and name say so.
+fn location(dataset: &Dataset) -> Option<String> {
+    let Dataset { namespace, name } = dataset;
+    if namespace == "file" {
+        return Some(name.clone());
+    }
+    let join = if namespace.ends_with('/') || name.starts_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    namespace.contains("://").then(|| format!("{namespace}{join}{name}"))
+}
+
+/// What a run calls a dataset: its name, as far as the name of an edge can have it.
+fn edge_name(dataset: &Dataset) -> String {
+    let start: String = dataset.name.chars().take(SHORT_NAME).collect();
+    start.trim_end().to_owned()
+}
+
+/// What would be read otherwise in the name of a version with its partition.
+const SPECIAL: AsciiSet = CONTROLS.add(b'%').add(b'/').add(b'=').add(b'?').add(b'#');
+
+/// A version of one partition: `run/day=2026-11-24/region=EU`; where that is too long, its digest.
+pub(super) fn in_partition(version: &str, values: &PartitionValues) -> String {
+    let mut name = version.to_owned();
+    for (key, value) in values {
+        let (key, value) = (utf8_percent_encode(key, &SPECIAL), utf8_percent_encode(value, &SPECIAL));
+        name.push_str(&format!("/{key}={value}"));
+    }
+    if name.chars().count() <= LONG_NAME {
+        return name;
+    }
+    let parts: Vec<&str> = values
+        .iter()
+        .flat_map(|(k, v)| [k.as_str(), v])
+        .chain([version])
+        .collect();
+    Digest::of(b"partition of a version", &parts).to_hex()
+}
+
+impl Input {
+    /// The version that stands in for what nobody is known to have produced.
+    pub fn placeholder(&self) -> String {
+        match &self.version {
+            InputVersion::Named(version) => version.clone(),
+            InputVersion::Latest { partition: None, .. } => UNVERSIONED.to_owned(),
+            InputVersion::Latest {
+                partition: Some(values),
+                ..
+            } => in_partition(UNVERSIONED, values),
+        }
+    }
+}
+
+fn text(value: &Value, member: &str) -> Option<String> {
+    let text = value.get(member)?.as_str()?;
+    Some(text.replace('\0', "\u{fffd}")).filter(|text| !text.is_empty())
+}
+
+/// The outputs of a meaning by what they are.
+pub fn by_version(outputs: &[Output]) -> BTreeMap<(&Dataset, &str), &Output> {
+    outputs
+        .iter()
+        .map(|output| ((&output.version.dataset, output.version.version.as_str()), output))
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! OpenLineage 2-0-2: events as they are sent, and what they mean.
+//!
+//! [`Event`] is one of them, read and checked. [`RunStory`] is what all events about one run come to, whatever their order
+//! and however often each came; [`RunStory::meaning`] is that in our own terms: an execution, the versions that it wrote and
+//! those that it read. What becomes of what is written down in `docs/openlineage.md`.
+
+mod event;
+mod meaning;
+mod story;
+mod subset;
+
+pub use event::{Dataset, Event, EventKind, EventType, Facets, Mention, RunKey};
+pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, UNVERSIONED, by_version};
+pub use story::{DatasetStory, RunStory};
+pub use subset::PartitionValues;
+
+/// The domain of everything that events name: OpenLineage has namespaces and names, and nothing in their place.
+pub const DOMAIN: &str = "default";

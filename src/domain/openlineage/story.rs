@@ -1,0 +1,284 @@
+//! What events come to, whatever their order and however often each came.
+//!
+//! A story only ever grows by [`RunStory::add`], and everything in it is a least, a greatest, a union, or the value that was
+//! said last: adding is commutative, associative and idempotent. So it need not be known which events are in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::event::{Dataset, Event, EventKind, EventType, Facets, Mention};
+use super::subset::{PartitionValues, partitions};
+use crate::domain::key::check_version;
+
+/// What has been said last of something: when, and what; none where it was deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Said<T>(i64, Option<T>);
+
+/// Facets, each as it was said last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SaidFacets(BTreeMap<String, Said<Value>>);
+
+impl SaidFacets {
+    fn add(&mut self, at: i64, facets: &Facets) {
+        for (name, facet) in facets {
+            let is_deleted = facet.get("_deleted") == Some(&Value::Bool(true));
+            let said = Said(at, (!is_deleted).then(|| facet.clone()));
+            match self.0.get_mut(name) {
+                Some(known) if !is_later(&said, known) => {}
+                Some(known) => *known = said,
+                None => drop(self.0.insert(name.clone(), said)),
+            }
+        }
+    }
+
+    /// Those that stand.
+    pub fn standing(&self) -> Facets {
+        let standing = self
+            .0
+            .iter()
+            .filter_map(|(name, said)| Some((name.clone(), said.1.clone()?)));
+        standing.collect()
+    }
+
+    /// One that stands.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)?.1.as_ref()
+    }
+
+    fn extend(&mut self, other: &Self) {
+        for (name, said) in &other.0 {
+            if self.0.get(name).is_none_or(|known| is_later(said, known)) {
+                self.0.insert(name.clone(), said.clone());
+            }
+        }
+    }
+}
+
+/// Whether something was said later; of two things said at the same instant, one is taken for the later, whichever came first.
+fn is_later(said: &Said<Value>, known: &Said<Value>) -> bool {
+    let spelled = |said: &Said<Value>| said.1.as_ref().map(Value::to_string);
+    said.0 > known.0 || said.0 == known.0 && said.1 != known.1 && spelled(said) > spelled(known)
+}
+
+/// What a run says of a dataset that it reads or writes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Use {
+    /// When it was first named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<i64>,
+    /// When it was first named by an event other than the run's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_after_start: Option<i64>,
+    /// What holds of the dataset.
+    pub facets: SaidFacets,
+    /// What holds of this reading or writing.
+    pub own: SaidFacets,
+    /// The partitions that subset facets have named.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub partitions: BTreeSet<PartitionValues>,
+}
+
+impl Use {
+    fn add(&mut self, at: i64, is_start: bool, mention: &Mention) {
+        least(&mut self.first, at);
+        if !is_start {
+            least(&mut self.first_after_start, at);
+        }
+        self.facets.add(at, &mention.facets);
+        self.own.add(at, &mention.own);
+        if let Some(subset) = mention.own.get("subset") {
+            self.partitions.extend(partitions(subset));
+        }
+    }
+
+    /// With what was said of the dataset without a version.
+    #[must_use]
+    pub fn and(&self, of_all: &Self) -> Self {
+        let mut both = self.clone();
+        both.facets.extend(&of_all.facets);
+        both.own.extend(&of_all.own);
+        both.partitions.extend(of_all.partitions.iter().cloned());
+        both
+    }
+}
+
+/// What a run says of a dataset: in events that name no version, and of each version that it names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uses {
+    /// Without a version.
+    pub plain: Use,
+    /// By version.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, Use>,
+}
+
+impl Uses {
+    fn add(&mut self, at: i64, is_start: bool, mention: &Mention) {
+        let of = match version(mention) {
+            Some(version) => self.versions.entry(version).or_default(),
+            None => &mut self.plain,
+        };
+        of.add(at, is_start, mention);
+    }
+}
+
+/// The version that a mention names. What can be no version (nothing, `latest`) names none.
+pub fn version(mention: &Mention) -> Option<String> {
+    let version = mention.facets.get("version")?.get("datasetVersion")?.as_str()?;
+    check_version(version).is_ok().then(|| version.to_owned())
+}
+
+fn least(known: &mut Option<i64>, at: i64) {
+    *known = Some(known.map_or(at, |known| known.min(at)));
+}
+
+fn greatest<T: Ord>(known: &mut Option<T>, new: T) {
+    if known.as_ref().is_none_or(|known| *known < new) {
+        *known = Some(new);
+    }
+}
+
+/// Datasets with what is said of each; a list of pairs in JSON, whose keys are texts.
+type ByDataset = BTreeMap<Dataset, Uses>;
+
+/// All that events have said about one run, or about one job as such.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunStory {
+    /// The run's id; none for a job as such.
+    pub run_id: Option<String>,
+    /// The job's name, as it was said last.
+    job_name: Option<(i64, String)>,
+    /// The earliest event.
+    pub first: Option<i64>,
+    /// The latest event.
+    pub last: Option<i64>,
+    /// The earliest START.
+    pub start: Option<i64>,
+    /// The earliest COMPLETE.
+    pub complete: Option<i64>,
+    /// The end that counts: the latest, of two at the same instant a COMPLETE before an ABORT before a FAIL.
+    end: Option<(i64, u8)>,
+    /// Whether there was a START or a RUNNING.
+    pub has_begun: bool,
+    /// Whether the job was ever said to be one that goes on without end.
+    pub is_endless: bool,
+    /// What holds of the run.
+    pub run: SaidFacets,
+    /// What holds of the job.
+    pub job: SaidFacets,
+    /// What was read.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: ByDataset,
+    /// What was written.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: ByDataset,
+}
+
+/// The final types, the better later.
+const ENDS: [EventType; 3] = [EventType::Fail, EventType::Abort, EventType::Complete];
+
+impl RunStory {
+    /// Adds what an event says.
+    pub fn add(&mut self, event: &Event) {
+        let at = event.event_time.0;
+        let is_start = event.event_type == Some(EventType::Start);
+        if event.kind == EventKind::Run {
+            self.run_id.clone_from(&event.run_id);
+        }
+        greatest(&mut self.job_name, (at, event.subject.name.clone()));
+        least(&mut self.first, at);
+        greatest(&mut self.last, at);
+        match event.event_type {
+            Some(EventType::Start) => least(&mut self.start, at),
+            Some(EventType::Complete) => least(&mut self.complete, at),
+            _ => {}
+        }
+        self.has_begun |= matches!(event.event_type, Some(EventType::Start | EventType::Running));
+        self.is_endless |= event.job.get("jobType").is_some_and(is_endless);
+        let end = ENDS.iter().position(|end| Some(*end) == event.event_type);
+        if let Some(end) = end.and_then(|end| u8::try_from(end).ok()) {
+            greatest(&mut self.end, (at, end));
+        }
+        self.run.add(at, &event.run);
+        self.job.add(at, &event.job);
+        for (known, mentions) in [(&mut self.inputs, &event.inputs), (&mut self.outputs, &event.outputs)] {
+            for mention in mentions {
+                known
+                    .entry(mention.dataset.clone())
+                    .or_default()
+                    .add(at, is_start, mention);
+            }
+        }
+    }
+
+    /// The job's name.
+    pub fn job_name(&self) -> Option<&str> {
+        self.job_name.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// How and when it ended.
+    pub fn end(&self) -> Option<(EventType, i64)> {
+        let (at, end) = self.end?;
+        Some((*ENDS.get(usize::from(end))?, at))
+    }
+}
+
+fn is_endless(job_type: &Value) -> bool {
+    let processing = job_type
+        .get("processingType")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    ["STREAMING", "SERVICE"]
+        .iter()
+        .any(|kind| kind.eq_ignore_ascii_case(processing))
+}
+
+/// All that events have said about one dataset, apart from any run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DatasetStory {
+    /// What holds of it.
+    pub uses: Uses,
+}
+
+impl DatasetStory {
+    /// Adds what is said under another name of the same dataset.
+    pub fn extend(&mut self, other: &Self) {
+        self.uses.plain = self.uses.plain.and(&other.uses.plain);
+        for (version, said) in &other.uses.versions {
+            let known = self.uses.versions.entry(version.clone()).or_default();
+            *known = known.and(said);
+            if let Some(first) = said.first {
+                least(&mut known.first, first);
+            }
+        }
+    }
+
+    /// Adds what an event says.
+    pub fn add(&mut self, event: &Event) {
+        if let Some(mention) = &event.dataset {
+            self.uses.add(event.event_time.0, false, mention);
+        }
+    }
+}
+
+/// A map whose keys are no texts, as a list of pairs.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{ByDataset, Dataset, Uses};
+
+    pub fn serialize<S: Serializer>(map: &ByDataset, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByDataset, D::Error> {
+        Ok(Vec::<(Dataset, Uses)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

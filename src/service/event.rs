@@ -1,0 +1,374 @@
+//! Hearing OpenLineage events: what one adds to the story of its run, job or dataset, and what that changes.
+//!
+//! An event is applied by its difference: what the story meant before, and what it means with it. Whatever order events come
+//! in, the differences add up to the meaning of all of them.
+
+use std::collections::BTreeSet;
+
+use entity::{ArtifactId, ExecutionId, NEVER, dataset_story, edge, event, execution, floating_input, run_story};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
+use super::describe::describe;
+use super::execution::execution_or_placeholder;
+use super::merge::{Ranks, tell};
+use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
+use super::rejection::{NodeRef, Touched, Verdict};
+use super::symlink::{kept, kept_name, learn, load_names, pair};
+use crate::domain::json;
+use crate::domain::key::{Digest, ExecutionKey};
+use crate::domain::openlineage::{
+    Dataset, DatasetMeaning, DatasetStory, Input, InputVersion, Meaning, Output, PartitionValues, RunStory, by_version,
+};
+use crate::domain::partition::PartitionKey;
+use crate::store::StoreError;
+use crate::store::ledger::{Ledger, Needs};
+
+/// What an event will look at, as far as it tells by itself.
+pub fn add_needs(needs: &mut Needs, given: &PreparedEvent) {
+    needs.events.insert(given.event.digest);
+    for mention in given.event.mentions() {
+        let artifact = mention.dataset.key().digest();
+        needs.artifacts.insert(artifact);
+        needs.names.insert(artifact);
+        let symlinks = mention.symlinks();
+        needs
+            .names
+            .extend(symlinks.iter().map(|(other, _)| other.key().digest()));
+        needs
+            .symlinks
+            .extend(symlinks.iter().map(|(other, _)| pair(other, &mention.dataset)));
+        if given.event.dataset.is_some() {
+            needs.datasets.insert(artifact);
+        }
+    }
+    if let Some((_, digest)) = &given.execution {
+        needs.executions.insert(*digest);
+        needs.runs.insert(*digest);
+    }
+    needs
+        .parents
+        .extend(given.meaning.parent.iter().map(ExecutionKey::digest));
+    need_versions(needs, &given.meaning);
+}
+
+fn need_versions(needs: &mut Needs, meaning: &Meaning) {
+    let read = meaning.inputs.iter().map(|input| (&input.dataset, input.placeholder()));
+    let written = meaning.outputs.iter().map(|output| &output.version);
+    let written = written.map(|version| (&version.dataset, version.version.clone()));
+    for (dataset, version) in read.chain(written) {
+        let (artifact, version) = named(dataset, &version);
+        needs.artifacts.insert(artifact.digest);
+        needs.versions.insert(version.digest);
+    }
+}
+
+/// A version of a dataset, as what it is found by.
+pub fn named(dataset: &Dataset, version: &str) -> (Artifact, VersionName) {
+    let artifact = known_artifact(dataset.key());
+    let version = known_version(&artifact, version);
+    (artifact, version)
+}
+
+/// Records an event. One that has been heard before changes nothing.
+pub async fn hear(ledger: &mut Ledger, given: &PreparedEvent) -> Result<Verdict, ApplyError> {
+    if let Some(known) = ledger.events.get(&given.event.digest) {
+        return Ok(Verdict::Unchanged(about(known)?));
+    }
+    learn(ledger, &given.event).await?;
+    let (execution_id, artifact_id) = match &given.execution {
+        Some((key, digest)) => (Some(hear_of_run(ledger, given, key, *digest).await?), None),
+        None => (None, Some(hear_of_dataset(ledger, given).await?)),
+    };
+    let event = &given.event;
+    let row = event::Model {
+        id: ledger.next_event_id(),
+        digest: event.digest.to_vec(),
+        kind: event.kind.as_str().to_owned(),
+        event_type: event.event_type.map(|one| one.as_str().to_owned()),
+        event_time: event.event_time.0,
+        namespace: event.subject.namespace.clone(),
+        name: event.subject.name.clone(),
+        run_id: event.run_id.clone(),
+        execution_id,
+        artifact_id,
+        revision: ledger.revision(),
+        body: event.body.clone(),
+    };
+    let touched = about(&row)?;
+    ledger.events.put(event.digest, row);
+    Ok(Verdict::Applied(Touched {
+        created: true,
+        ..touched
+    }))
+}
+
+fn about(row: &event::Model) -> Result<Touched, StoreError> {
+    let node = match (row.execution_id, row.artifact_id) {
+        (Some(id), _) => NodeRef::Execution(id),
+        (None, Some(id)) => NodeRef::Artifact(id),
+        (None, None) => {
+            return Err(StoreError::Inconsistent(format!(
+                "the event {} is about nothing",
+                row.id
+            )));
+        }
+    };
+    Ok(Touched {
+        node,
+        created: false,
+        previous: None,
+    })
+}
+
+async fn hear_of_run(
+    ledger: &mut Ledger,
+    given: &PreparedEvent,
+    key: &ExecutionKey,
+    digest: Digest,
+) -> Result<ExecutionId, ApplyError> {
+    for mention in given.event.mentions() {
+        artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
+    }
+    let row = execution_or_placeholder(ledger, key, digest);
+    let id = row.id;
+    let mut story: RunStory = read(ledger.run_stories.get(&id).map(|row| row.story.as_str()))?;
+    let before = story.clone();
+    story.add(&given.event);
+    load_names(ledger, &[&story]).await?;
+    let was = kept(ledger, before.meaning())?;
+    let is = kept(ledger, story.meaning())?;
+    tell_execution(ledger, row, digest, [&was, &is])?;
+    change(ledger, id, digest, [&was, &is]).await?;
+    let story = write(&story)?;
+    ledger.run_stories.put(id, run_story::Model { id, story });
+    Ok(id)
+}
+
+/// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means.
+pub async fn change(
+    ledger: &mut Ledger,
+    id: ExecutionId,
+    digest: Digest,
+    [was, is]: [&Meaning; 2],
+) -> Result<(), ApplyError> {
+    load_changed(ledger, [was, is]).await?;
+    change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
+    change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
+    Ok(())
+}
+
+async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<ArtifactId, ApplyError> {
+    let dataset = &kept_name(ledger, &given.event.subject)?;
+    let artifact = known_artifact(dataset.key());
+    load_dataset(ledger, &artifact).await?;
+    let (row, _) = artifact_or_new(ledger, &artifact);
+    let mut story: DatasetStory = read(ledger.dataset_stories.get(&row.id).map(|row| row.story.as_str()))?;
+    let was = story.versions(dataset);
+    story.add(&given.event);
+    describe_versions(ledger, &artifact, [&was, &story.versions(dataset)]).await?;
+    let story = write(&story)?;
+    ledger
+        .dataset_stories
+        .put(row.id, dataset_story::Model { id: row.id, story });
+    Ok(row.id)
+}
+
+/// Reads an artifact and what events about it have come to, where the event did not name it by itself.
+pub async fn load_dataset(ledger: &mut Ledger, artifact: &Artifact) -> Result<(), StoreError> {
+    let mut needs = Needs::default();
+    needs.artifacts.insert(artifact.digest);
+    ledger.load(&needs).await?;
+    let known = ledger.artifacts.get(&artifact.digest).map(|row| row.id);
+    let unread: Vec<ArtifactId> = known
+        .into_iter()
+        .filter(|id| !ledger.dataset_stories.knows(id))
+        .collect();
+    ledger.load_dataset_stories(&unread).await
+}
+
+/// Changes the versions that events about a dataset describe.
+pub async fn describe_versions(
+    ledger: &mut Ledger,
+    artifact: &Artifact,
+    [was, is]: [&[DatasetMeaning]; 2],
+) -> Result<(), ApplyError> {
+    let mut needs = Needs::default();
+    needs.versions.extend(
+        is.iter()
+            .map(|version| known_version(artifact, &version.version).digest),
+    );
+    ledger.load(&needs).await?;
+    for version in is {
+        let before = was.iter().find(|before| before.version == version.version);
+        if before != Some(version) {
+            describe(ledger, version, before).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A story as it is kept; nothing yet is an empty one.
+pub fn read<T: DeserializeOwned + Default>(stored: Option<&str>) -> Result<T, StoreError> {
+    let story = stored.map(json::read).transpose();
+    let story = story.map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))?;
+    Ok(story.unwrap_or_default())
+}
+
+/// A story as it is to be kept.
+pub fn write(story: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(story).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))
+}
+
+fn tell_execution(
+    ledger: &mut Ledger,
+    mut row: execution::Model,
+    digest: Digest,
+    [was, is]: [&Meaning; 2],
+) -> Result<(), ApplyError> {
+    let stored = Ranks::parse(&row.field_ranks);
+    let mut ranks = stored.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
+    let parents = [was, is].map(|said| said.parent.clone().filter(|parent| parent.digest() != digest));
+    let parents = parents.map(|parent| parent.map(|key| execution_or_placeholder(ledger, &key, key.digest()).id));
+    tell(&mut row, &mut ranks, [was, is], parents);
+    row.field_ranks = ranks.store();
+    if row.reported_revision == NEVER {
+        row.reported_revision = ledger.revision();
+    }
+    ledger.executions.put(digest, row);
+    Ok(())
+}
+
+/// Reads the versions that have changed and that the event did not name by itself.
+async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Result<(), StoreError> {
+    let mut needs = Needs::default();
+    need_versions(&mut needs, &changed(was, is));
+    need_versions(&mut needs, &changed(is, was));
+    let parents = [was, is].map(|said| said.parent.as_ref().map(ExecutionKey::digest));
+    needs.parents.extend(parents.into_iter().flatten());
+    ledger.load(&needs).await
+}
+
+/// What one says of inputs and outputs and the other does not.
+fn changed(one: &Meaning, other: &Meaning) -> Meaning {
+    let inputs = one.inputs.iter().filter(|input| !other.inputs.contains(input));
+    let outputs = one.outputs.iter().filter(|output| !other.outputs.contains(output));
+    Meaning {
+        inputs: inputs.cloned().collect(),
+        outputs: outputs.cloned().collect(),
+        ..Meaning::default()
+    }
+}
+
+async fn change_outputs(ledger: &mut Ledger, id: ExecutionId, [was, is]: [&[Output]; 2]) -> Result<(), ApplyError> {
+    let (before, after) = (by_version(was), by_version(is));
+    for (key, output) in &after {
+        let known = before.get(key);
+        if known == Some(output) {
+            continue;
+        }
+        let version = describe(ledger, &output.version, known.map(|known| &known.version)).await?;
+        ledger.add_edge(id, edge::OUTPUT, &output.name, version);
+    }
+    for ((dataset, version), output) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        let (artifact, version) = named(dataset, version);
+        let id_of_version = version_or_placeholder(ledger, &artifact, &version).id;
+        ledger.end_edge(id, edge::OUTPUT, &output.name, id_of_version);
+    }
+    Ok(())
+}
+
+fn change_inputs(ledger: &mut Ledger, id: ExecutionId, execution: Digest, [was, is]: [&[Input]; 2]) {
+    let (before, after): (BTreeSet<&Input>, BTreeSet<&Input>) = (was.iter().collect(), is.iter().collect());
+    for input in after.difference(&before) {
+        match &input.version {
+            InputVersion::Named(version) => {
+                let (artifact, version) = named(&input.dataset, version);
+                let version = version_or_placeholder(ledger, &artifact, &version).id;
+                ledger.add_edge(id, edge::INPUT, &input.name, version);
+            }
+            InputVersion::Latest { partition, started_at } => {
+                float(ledger, id, execution, input, partition.as_ref(), *started_at);
+            }
+        }
+    }
+    let floating: BTreeSet<Digest> = is
+        .iter()
+        .filter_map(|input| floating_digest(execution, input))
+        .collect();
+    for input in before.difference(&after) {
+        match &input.version {
+            InputVersion::Named(version) => {
+                let (artifact, version) = named(&input.dataset, version);
+                let version = version_or_placeholder(ledger, &artifact, &version).id;
+                ledger.end_edge(id, edge::INPUT, &input.name, version);
+            }
+            InputVersion::Latest { .. } => {
+                let gone = floating_digest(execution, input).filter(|digest| !floating.contains(digest));
+                gone.into_iter().for_each(|digest| sink(ledger, digest));
+            }
+        }
+    }
+}
+
+/// What a floating input is found by; none of one that names its version.
+fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
+    let InputVersion::Latest { .. } = &input.version else {
+        return None;
+    };
+    let Dataset { namespace, name } = &input.dataset;
+    let parts = [&execution.to_hex(), namespace, name, &input.name, &input.placeholder()];
+    Some(Digest::of(b"floating", &parts.map(String::as_str)))
+}
+
+/// Puts an input among those that float; which version it is at is settled at the end of the transaction.
+fn float(
+    ledger: &mut Ledger,
+    execution_id: ExecutionId,
+    execution: Digest,
+    input: &Input,
+    partition: Option<&PartitionValues>,
+    started_at: i64,
+) {
+    let Some(digest) = floating_digest(execution, input) else {
+        return;
+    };
+    let artifact = known_artifact(input.dataset.key());
+    let (owner, _) = artifact_or_new(ledger, &artifact);
+    let known = ledger.floating.get(&digest).cloned();
+    let in_partition = |values: &PartitionValues| PartitionKey {
+        values: values.clone(),
+        window: None,
+    };
+    let row = floating_input::Model {
+        id: known.as_ref().map_or_else(|| ledger.next_event_id(), |known| known.id),
+        digest: digest.to_vec(),
+        execution_id,
+        artifact_id: owner.id,
+        name: input.name.clone(),
+        partition_digest: partition.map(|values| in_partition(values).digest(&artifact.key).to_vec()),
+        placeholder: input.placeholder(),
+        started_at,
+        version_id: known.and_then(|known| known.version_id),
+        is_gone: false,
+    };
+    ledger.floating.put(digest, row);
+    ledger.unsettled.floating.insert(digest);
+}
+
+/// Takes an input out of those that float.
+fn sink(ledger: &mut Ledger, digest: Digest) {
+    let Some(row) = ledger.floating.get(&digest).cloned() else {
+        return;
+    };
+    if let Some(version) = row.version_id {
+        ledger.end_edge(row.execution_id, edge::INPUT, &row.name, version);
+    }
+    let gone = floating_input::Model {
+        version_id: None,
+        is_gone: true,
+        ..row
+    };
+    ledger.floating.put(digest, gone);
+}

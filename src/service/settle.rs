@@ -1,0 +1,175 @@
+//! What is settled at the end of a transaction: which versions floating inputs are at, and which versions nothing names any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_story, edge, floating_input, version};
+
+use super::apply::{version_or_placeholder, without_content};
+use super::event::read;
+use super::prepare::{Artifact, known_artifact, known_version};
+use crate::domain::key::{ArtifactKey, Digest};
+use crate::domain::openlineage::DatasetStory;
+use crate::store::StoreError;
+use crate::store::ledger::{Ledger, Needs, Unsettled};
+
+/// Settles what the records of a transaction have left. A version that goes may leave inputs behind, so this is done until nothing is left.
+pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
+    while ledger.knows_events() {
+        let Unsettled {
+            produced,
+            mut floating,
+            left,
+        } = std::mem::take(&mut ledger.unsettled);
+        if produced.is_empty() && floating.is_empty() && left.is_empty() {
+            break;
+        }
+        ledger.flush().await?;
+        floating.extend(ledger.load_floating_past(&produced).await?);
+        move_inputs(ledger, &floating).await?;
+        let left: Vec<VersionId> = left
+            .into_iter()
+            .chain(std::mem::take(&mut ledger.unsettled.left))
+            .collect();
+        let_go(ledger, left).await?;
+    }
+    Ok(())
+}
+
+/// Puts every input at the version where it belongs.
+async fn move_inputs(ledger: &mut Ledger, inputs: &BTreeSet<Digest>) -> Result<(), StoreError> {
+    let rows = inputs
+        .iter()
+        .filter_map(|digest| Some((*digest, ledger.floating.get(digest)?.clone())));
+    let rows: Vec<(Digest, floating_input::Model)> = rows.filter(|(_, row)| !row.is_gone).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let executions: BTreeSet<ExecutionId> = rows.iter().map(|(_, row)| row.execution_id).collect();
+    ledger
+        .load_edges_of(&executions.into_iter().collect::<Vec<_>>())
+        .await?;
+    let ids: Vec<i64> = rows.iter().map(|(_, row)| row.id).collect();
+    let targets = ledger.floating_targets(&ids).await?;
+    let unknown = rows
+        .iter()
+        .filter(|(_, row)| targets.get(&row.id).is_none_or(Option::is_none));
+    let placeholders = placeholders(ledger, unknown.map(|(_, row)| row)).await?;
+    for (digest, row) in rows {
+        let target = match targets.get(&row.id).copied().flatten() {
+            Some(version) => version,
+            None => placeholder(ledger, &placeholders, &row)?,
+        };
+        if row.version_id == Some(target) {
+            continue;
+        }
+        if let Some(version) = row.version_id {
+            ledger.end_edge(row.execution_id, edge::INPUT, &row.name, version);
+        }
+        ledger.add_edge(row.execution_id, edge::INPUT, &row.name, target);
+        let moved = floating_input::Model {
+            version_id: Some(target),
+            ..row
+        };
+        ledger.floating.put(digest, moved);
+    }
+    Ok(())
+}
+
+/// The artifacts of inputs that nobody is known to have produced, with the placeholders read.
+async fn placeholders(
+    ledger: &mut Ledger,
+    rows: impl Iterator<Item = &floating_input::Model>,
+) -> Result<BTreeMap<ArtifactId, Artifact>, StoreError> {
+    let rows: Vec<&floating_input::Model> = rows.collect();
+    let ids: BTreeSet<ArtifactId> = rows.iter().map(|row| row.artifact_id).collect();
+    let found = ledger.artifacts_by_id(&ids.into_iter().collect::<Vec<_>>()).await?;
+    let artifacts: BTreeMap<ArtifactId, Artifact> = found.into_iter().map(|row| (row.id, of_row(row))).collect();
+    let mut needs = Needs::default();
+    for row in rows {
+        if let Some(artifact) = artifacts.get(&row.artifact_id) {
+            needs.artifacts.insert(artifact.digest);
+            needs.versions.insert(known_version(artifact, &row.placeholder).digest);
+        }
+    }
+    ledger.load(&needs).await?;
+    Ok(artifacts)
+}
+
+fn of_row(row: artifact::Model) -> Artifact {
+    known_artifact(ArtifactKey {
+        project: row.project,
+        domain: row.domain,
+        name: row.name,
+    })
+}
+
+fn placeholder(
+    ledger: &mut Ledger,
+    artifacts: &BTreeMap<ArtifactId, Artifact>,
+    input: &floating_input::Model,
+) -> Result<VersionId, StoreError> {
+    let artifact = artifacts.get(&input.artifact_id);
+    let artifact = artifact.ok_or_else(|| StoreError::Inconsistent(format!("the artifact of input {}", input.id)))?;
+    let name = known_version(artifact, &input.placeholder);
+    Ok(version_or_placeholder(ledger, artifact, &name).id)
+}
+
+/// Lets go of versions that have lost an edge: of what no run is known to have produced any more, its content; of what
+/// nothing names any more, itself.
+async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>) -> Result<(), StoreError> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    ledger.flush().await?;
+    let holders = ledger.holders(&left).await?;
+    let aliased = ledger.aliased(&left).await?;
+    let mut unproduced = Vec::new();
+    for digest in ledger.load_versions_by_id(&left).await? {
+        let Some(row) = ledger.versions.get(&digest).cloned() else {
+            continue;
+        };
+        let id = row.id;
+        if row.deleted_revision != NEVER || holders.produced.contains(&id) {
+            continue;
+        }
+        let is_named = holders.named.contains(&id) || aliased.contains(&id);
+        let row = if row.produced_revision == NEVER {
+            if is_named || holders.floated.contains(&id) {
+                continue;
+            }
+            withdrawn(ledger, row)
+        } else {
+            if !row.is_described || is_told_of(ledger, &row).await? {
+                continue;
+            }
+            unproduced.push(id);
+            if is_named {
+                without_content(ledger, row)
+            } else {
+                withdrawn(ledger, row)
+            }
+        };
+        ledger.versions.put(digest, row);
+    }
+    let adrift = ledger.load_floating_at(&unproduced).await?;
+    ledger.unsettled.floating.extend(adrift);
+    ledger.unsettled.left.extend(unproduced);
+    Ok(())
+}
+
+/// Whether an event about the dataset itself tells of a version.
+async fn is_told_of(ledger: &mut Ledger, row: &version::Model) -> Result<bool, StoreError> {
+    ledger.load_dataset_stories(&[row.artifact_id]).await?;
+    let stored: Option<&dataset_story::Model> = ledger.dataset_stories.get(&row.artifact_id);
+    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
+    Ok(story.uses.versions.contains_key(&row.version))
+}
+
+/// The row of a version that is not there any more.
+fn withdrawn(ledger: &Ledger, row: version::Model) -> version::Model {
+    version::Model {
+        deleted_revision: ledger.revision(),
+        ordinal: -row.ordinal,
+        ..row
+    }
+}

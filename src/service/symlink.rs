@@ -1,0 +1,253 @@
+//! Other names of datasets. Names that symlinks connect are of one dataset, which is kept under one of them: the first, in the order
+//! of namespaces and names, of those that have symlinks of their own. So it does not matter in which order they are heard of;
+//! when a name turns out late to be of another dataset, what was recorded under it moves there.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
+
+use super::apply::{ApplyError, artifact_or_new};
+use super::event::{change, describe_versions, load_dataset, read, write};
+use super::prepare::{Artifact, known_artifact};
+use crate::domain::key::Digest;
+use crate::domain::openlineage::{Dataset, DatasetStory, Event, Meaning, RunStory};
+use crate::store::StoreError;
+use crate::store::ledger::{Ledger, Needs};
+
+/// What two names that are of one dataset are found by.
+pub fn pair(alias: &Dataset, dataset: &Dataset) -> Digest {
+    let parts = [&alias.namespace, &alias.name, &dataset.namespace, &dataset.name];
+    Digest::of(b"symlink", &parts.map(String::as_str))
+}
+
+/// The name under which a dataset is kept.
+pub fn kept_name(ledger: &Ledger, dataset: &Dataset) -> Result<Dataset, StoreError> {
+    match ledger.names.get(&dataset.key().digest()) {
+        Some(row) => of_json(&row.dataset),
+        None => Ok(dataset.clone()),
+    }
+}
+
+/// A meaning, with datasets under the names under which they are kept. The names must have been loaded.
+pub fn kept(ledger: &Ledger, meaning: Meaning) -> Result<Meaning, StoreError> {
+    let said = meaning.inputs.iter().map(|input| &input.dataset);
+    let said = said.chain(meaning.outputs.iter().map(|output| &output.version.dataset));
+    let mut names = BTreeMap::new();
+    for dataset in said {
+        let name = kept_name(ledger, dataset)?;
+        if name != *dataset {
+            names.insert(dataset.clone(), name);
+        }
+    }
+    if names.is_empty() {
+        return Ok(meaning);
+    }
+    Ok(meaning.renamed(|dataset| names.get(dataset).unwrap_or(dataset).clone()))
+}
+
+/// Reads under which names the datasets of stories are kept.
+pub async fn load_names(ledger: &mut Ledger, stories: &[&RunStory]) -> Result<(), StoreError> {
+    let named = stories
+        .iter()
+        .flat_map(|story| story.inputs.keys().chain(story.outputs.keys()));
+    let digests: BTreeSet<Digest> = named.map(|dataset| dataset.key().digest()).collect();
+    ledger.load_names(digests.into_iter()).await
+}
+
+fn of_json(text: &str) -> Result<Dataset, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Inconsistent(format!("a name of a dataset: {e}")))
+}
+
+fn to_json(dataset: &Dataset) -> Result<String, StoreError> {
+    serde_json::to_string(dataset).map_err(|e| StoreError::Inconsistent(format!("a name of a dataset: {e}")))
+}
+
+/// Takes in the other names that an event tells, before what it says of the datasets.
+pub async fn learn(ledger: &mut Ledger, event: &Event) -> Result<(), ApplyError> {
+    let mut news: Vec<(Digest, symlink::Model)> = Vec::new();
+    for mention in event.mentions() {
+        for (alias, kind) in mention.symlinks() {
+            let digest = pair(&alias, &mention.dataset);
+            if ledger.symlinks.get(&digest).is_none() && news.iter().all(|(known, _)| *known != digest) {
+                let row = symlink::Model {
+                    id: ledger.next_event_id(),
+                    digest: digest.to_vec(),
+                    alias_digest: alias.key().digest().to_vec(),
+                    dataset_digest: mention.dataset.key().digest().to_vec(),
+                    alias: to_json(&alias)?,
+                    dataset: to_json(&mention.dataset)?,
+                    kind,
+                    revision: ledger.revision(),
+                };
+                news.push((digest, row));
+            }
+        }
+    }
+    if news.is_empty() {
+        return Ok(());
+    }
+    // Nothing of this event is in the ledger yet, so that it may flush.
+    ledger.flush().await?;
+    let mut names: BTreeSet<Digest> = BTreeSet::new();
+    for (digest, row) in news {
+        names.extend(Digest::from_slice(&row.dataset_digest));
+        ledger.symlinks.put(digest, row);
+    }
+    while let Some(one) = names.pop_first() {
+        let family = Family::of(ledger, one).await?;
+        names.retain(|other| !family.names.contains_key(other));
+        unite(ledger, family).await?;
+    }
+    Ok(())
+}
+
+/// Names that are of one dataset.
+struct Family {
+    /// All of them, by the digest of the key that they make.
+    names: BTreeMap<Digest, Dataset>,
+    /// The one under which it is kept.
+    kept: Dataset,
+}
+
+impl Family {
+    /// All names that symlinks connect with one.
+    async fn of(ledger: &Ledger, one: Digest) -> Result<Self, StoreError> {
+        let mut names = BTreeMap::new();
+        let mut with_symlinks = BTreeSet::new();
+        let mut asked = BTreeSet::from([one]);
+        let mut next = VecDeque::from([one]);
+        while let Some(digest) = next.pop_front() {
+            for row in symlinks_of(ledger, digest).await? {
+                let (alias, dataset) = (of_json(&row.alias)?, of_json(&row.dataset)?);
+                with_symlinks.insert(dataset.clone());
+                for name in [alias, dataset] {
+                    let digest = name.key().digest();
+                    names.insert(digest, name);
+                    if asked.insert(digest) {
+                        next.push_back(digest);
+                    }
+                }
+            }
+        }
+        let kept = with_symlinks.pop_first();
+        let kept = kept.ok_or_else(|| StoreError::Inconsistent("a symlink without a dataset".to_owned()))?;
+        Ok(Self { names, kept })
+    }
+}
+
+/// The pairs that a name is in: those in the database, and those that have just been heard of.
+async fn symlinks_of(ledger: &Ledger, name: Digest) -> Result<Vec<symlink::Model>, StoreError> {
+    let mut rows = ledger.symlinks_of(&[name]).await?;
+    let name = name.to_vec();
+    let has_it = |row: &&symlink::Model| row.alias_digest == name || row.dataset_digest == name;
+    rows.extend(ledger.symlinks.unsaved().filter(has_it).cloned());
+    Ok(rows)
+}
+
+/// Keeps a family under its one name, and moves there what was recorded under others.
+async fn unite(ledger: &mut Ledger, family: Family) -> Result<(), ApplyError> {
+    let mut needs = Needs::default();
+    needs.artifacts.extend(family.names.keys().copied());
+    ledger.load(&needs).await?;
+    ledger.load_names(family.names.keys().copied()).await?;
+    let artifact = known_artifact(family.kept.key());
+    load_dataset(ledger, &artifact).await?;
+    let (owner, _) = artifact_or_new(ledger, &artifact);
+    let members = family.names.keys().filter_map(|digest| ledger.artifacts.get(digest));
+    let others: Vec<artifact::Model> = members.filter(|row| row.id != owner.id).cloned().collect();
+    let moving: Vec<ArtifactId> = others.iter().map(|row| row.id).collect();
+    let runs = ledger.load_runs_of(&moving).await?;
+    let before = meanings(ledger, &runs).await?;
+    rename(ledger, &family, owner.id)?;
+    let after = meanings(ledger, &runs).await?;
+    for ((digest, is), (_, was)) in after.into_iter().zip(before) {
+        if let Some(id) = ledger.executions.get(&digest).map(|row| row.id) {
+            change(ledger, id, digest, [&was, &is]).await?;
+        }
+    }
+    for row in others {
+        merge_stories(ledger, &family, &artifact, &row).await?;
+        merge(ledger, row).await?;
+    }
+    Ok(())
+}
+
+/// What runs mean now, under the names that are kept.
+async fn meanings(ledger: &mut Ledger, runs: &[Digest]) -> Result<Vec<(Digest, Meaning)>, StoreError> {
+    let mut meanings = Vec::with_capacity(runs.len());
+    for digest in runs {
+        let Some(id) = ledger.executions.get(digest).map(|row| row.id) else {
+            continue;
+        };
+        let Some(stored) = ledger.run_stories.get(&id) else {
+            continue;
+        };
+        let story: RunStory = read(Some(&stored.story))?;
+        load_names(ledger, &[&story]).await?;
+        meanings.push((*digest, kept(ledger, story.meaning())?));
+    }
+    Ok(meanings)
+}
+
+/// Notes which artifact every name of a family but the kept one is of.
+fn rename(ledger: &mut Ledger, family: &Family, artifact_id: ArtifactId) -> Result<(), StoreError> {
+    let kept = to_json(&family.kept)?;
+    for (digest, name) in family.names.iter().filter(|(_, name)| **name != family.kept) {
+        let known = ledger.names.get(digest).cloned();
+        if known.as_ref().is_some_and(|known| known.artifact_id == artifact_id) {
+            continue;
+        }
+        let row = dataset_name::Model {
+            id: known.as_ref().map_or_else(|| ledger.next_event_id(), |known| known.id),
+            digest: digest.to_vec(),
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            artifact_id,
+            dataset: kept.clone(),
+            revision: known.map_or_else(|| ledger.revision(), |known| known.revision),
+        };
+        ledger.names.put(*digest, row);
+    }
+    Ok(())
+}
+
+/// Moves what events about a dataset said to the artifact that it turned out to be.
+async fn merge_stories(
+    ledger: &mut Ledger,
+    family: &Family,
+    to: &Artifact,
+    from: &artifact::Model,
+) -> Result<(), ApplyError> {
+    ledger.load_dataset_stories(&[from.id]).await?;
+    let Some(stored) = ledger.dataset_stories.get(&from.id).cloned() else {
+        return Ok(());
+    };
+    let other: DatasetStory = read(Some(&stored.story))?;
+    let (owner, _) = artifact_or_new(ledger, to);
+    let mut story: DatasetStory = read(ledger.dataset_stories.get(&owner.id).map(|row| row.story.as_str()))?;
+    let was = story.versions(&family.kept);
+    story.extend(&other);
+    describe_versions(ledger, to, [&was, &story.versions(&family.kept)]).await?;
+    let left: Vec<_> = other.uses.versions.keys().cloned().collect();
+    ledger.leave_versions(from.id, &left).await?;
+    let emptied = write(&DatasetStory::default())?;
+    for (id, story) in [(owner.id, write(&story)?), (from.id, emptied)] {
+        ledger.dataset_stories.put(id, dataset_story::Model { id, story });
+    }
+    Ok(())
+}
+
+/// Takes an artifact for another one, under another name. One of which records have created versions stays.
+async fn merge(ledger: &mut Ledger, row: artifact::Model) -> Result<(), StoreError> {
+    if row.merged_revision != NEVER || ledger.has_versions_of_records(row.id).await? {
+        return Ok(());
+    }
+    let merged = artifact::Model {
+        merged_revision: ledger.revision(),
+        ..row
+    };
+    if let Some(digest) = Digest::from_slice(&merged.key_digest) {
+        ledger.artifacts.put(digest, merged);
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What is no event, or none that can be recorded, is told so, and keeps nothing else from being recorded.
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use serde_json::{Value, json};
+
+use super::picture::{dataset as artifact, edges, execution, export};
+use crate::{
+    on_both_databases,
+    support::{
+        Reply, TestApp, TestDb,
+        openlineage::{NAMESPACE, dataset, run},
+    },
+};
+
+async fn post(app: &TestApp, path: &str, content_type: &str, body: impl Into<Body>) -> Reply {
+    app.send(
+        Request::post(path)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap(),
+    )
+    .await
+}
+
+#[track_caller]
+fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
+    let body = reply.json();
+    let message = body["message"].as_str().unwrap_or_default();
+    assert!(
+        reply.status == status && body["code"] == code && message.contains(words) && message.ends_with('.'),
+        "{} {}",
+        reply.status,
+        reply.body
+    );
+}
+
+on_both_databases! {
+    async fn what_is_no_event_is_refused(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let one = "/api/v1/lineage";
+        for (body, words) in [("", "no JSON"), ("{", "no JSON"), ("nul", "no JSON"), ("[]", "no JSON object"), ("7", "no JSON object"), ("{}", "neither run and job")] {
+            refused(&post(&app, one, "application/json", body).await, 400, "BAD_USER_INPUT", words);
+        }
+        refused(&post(&app, one, "application/json", vec![b'"', 0xff, b'"']).await, 400, "BAD_USER_INPUT", "UTF-8");
+        refused(&post(&app, one, "text/plain", run("r").json().to_string()).await, 415, "BAD_USER_INPUT", "application/json");
+        for (body, words) in [("{}", "no list of events"), ("[", "no JSON"), ("", "no list of events")] {
+            refused(&post(&app, "/api/v1/lineage/batch", "application/json", body).await, 400, "BAD_USER_INPUT", words);
+        }
+        for member in ["eventTime", "producer", "schemaURL", "job"] {
+            let mut event = run("r").json();
+            event.as_object_mut().unwrap().remove(member);
+            refused(&app.send_json(one, &event).await, 400, "BAD_USER_INPUT", &format!("{member} is missing"));
+        }
+        let reply = app.send(Request::get(one).body(Body::empty()).unwrap()).await;
+        assert_eq!((reply.status.as_u16(), reply.headers["allow"].to_str().unwrap()), (405, "POST"));
+        assert_eq!(app.revision().await, 0, "nothing was recorded");
+    }
+
+    async fn one_bad_event_among_a_thousand_spoils_none(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let mut events: Vec<Value> = (0..1_000).map(|n| run(&format!("r{n}")).on("COMPLETE", "10:00").writes("d").json()).collect();
+        events[400] = run("bad").with(&["run", "runId"], 7).json();
+        let reply = app.try_hear(&events).await;
+        let body = reply.json();
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!(body["summary"], json!({"received": 1000, "successful": 999, "failed": 1, "retriable": 0, "non_retriable": 1}));
+        assert_eq!((&body["failed_events"][0]["index"], &body["failed_events"][0]["argument"]), (&json!(400), &json!("run.runId")));
+        assert!(body["failed_events"][0]["reason"].as_str().unwrap().contains("run.runId is not a text"), "{body}");
+        assert_eq!(artifact(&app, "d", "versionCount").await["versionCount"], 999);
+        let again = app.try_hear(&events).await;
+        assert_eq!(again.json(), body, "a batch that is sent again has the same verdicts");
+    }
+
+    async fn times_and_names_are_read_as_they_come(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let name = "🦀 中文 \u{10FFFD} a/b?c#d%e=f&g";
+        let events = [
+            run("plain").with(&["eventTime"], "2026-11-24T10:00:00.123456789").with(&["eventType"], "COMPLETE").writes(name).json(),
+            run("offset").with(&["eventTime"], "2026-11-24T10:00:00+05:30").with(&["eventType"], "COMPLETE").reads(name).json(),
+        ];
+        app.hear(&events).await;
+        assert_eq!(execution(&app, "plain", "endedAt").await["endedAt"], "2026-11-24T10:00:00.123456Z");
+        assert_eq!(execution(&app, "offset", "endedAt").await["endedAt"], "2026-11-24T04:30:00Z");
+        let found = artifact(&app, name, "name uri latest { uri }").await;
+        assert_eq!(found["name"], name);
+        let uri = found["latest"]["uri"].as_str().unwrap();
+        let by_uri = app.data("query($query: VersionQuery!) { version(query: $query) { version } }", json!({"query": {"uri": uri}})).await;
+        assert_eq!(by_uri["version"]["version"], "plain");
+    }
+
+    async fn deep_facets_and_nul_are_kept(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let deep = (0..200).fold(json!("the bottom"), |inner, _| json!({ "a": inner }));
+        app.hear(&[run("r").on("COMPLETE", "10:00").facet("run", "deep", deep.clone()).facet("run", "nul", json!({"a\u{0}": "b\u{0}"})).writes(dataset("d").facet("deep", deep.clone())).json()]).await;
+        let query = format!("{{ execution(key: {{project: \"{NAMESPACE}\", domain: \"default\", name: \"r\"}}) {{ metadata }} }}");
+        let reply = app.query(&query, json!({})).await;
+        // Deeper than the library reads by itself.
+        assert!(reply.body.contains("the bottom") && reply.body.contains("a\u{fffd}"), "{}", reply.body);
+        let with = |key: &str| json!({"where": {"metadata": [{"key": key, "exists": true}]}, "key": {"project": NAMESPACE, "domain": "default", "name": "d"}});
+        let count = "query($key: ArtifactKey!, $where: VersionFilter) { artifact(key: $key) { versions(where: $where) { totalCount } } }";
+        assert_eq!(app.data(count, with("deep")).await["artifact"]["versions"]["totalCount"], 1);
+        let exported = export(&app.db.url).await;
+        assert!(exported.contains("the bottom"));
+        let too_deep = format!("{}{}", "[".repeat(600), "]".repeat(600));
+        let body = run("t").json().to_string().replace("\"inputs\":[]", &format!("\"inputs\":[],\"x\":{too_deep}"));
+        refused(&post(&app, "/api/v1/lineage", "application/json", body).await, 400, "BAD_USER_INPUT", "512 levels");
+    }
+
+    async fn what_is_strange_but_true_is_recorded(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("own").on("COMPLETE", "10:00").reads("d").writes("d").json(),
+            run("own").on("START", "11:00").json(),
+            run("again").on("START", "12:00").reads("d").writes("d").json(),
+            run("again").on("COMPLETE", "12:05").json(),
+            run("again").on("FAIL", "12:06").json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["again -> d@again", "d@own -> again", "d@unversioned? -> own", "own -> d@own"]);
+        assert_eq!(execution(&app, "again", "state endedAt").await, json!({"state": "FAILED", "endedAt": "2026-11-24T12:06:00Z"}));
+        let parent = json!({"run": {"runId": "self"}, "job": {"namespace": NAMESPACE, "name": "x"}});
+        app.hear(&[run("self").on("START", "13:00").facet("run", "parent", parent).json()]).await;
+        assert_eq!(execution(&app, "self", "parent { name }").await["parent"], json!(null));
+    }
+
+    async fn an_event_that_is_too_large_is_told_so(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let large = run("large").on("START", "10:00").facet("run", "large", json!({"text": "x".repeat(17 << 20)})).json();
+        refused(&app.send_json("/api/v1/lineage", &large).await, 413, "LIMIT_EXCEEDED", "event");
+        let reply = app.try_hear(&[large, run("small").on("START", "10:00").json()]).await;
+        assert_eq!(reply.json()["summary"]["failed"], 1, "{}", reply.status);
+        assert_eq!(execution(&app, "small", "name").await["name"], "small");
+        let huge = run("huge").facet("run", "large", json!({"text": "x".repeat(65 << 20)})).json();
+        refused(&app.send_json("/api/v1/lineage", &huge).await, 413, "LIMIT_EXCEEDED", "body");
+    }
+}

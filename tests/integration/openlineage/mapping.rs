@@ -1,0 +1,232 @@
+//! What each kind of event, and each facet that means something to us, becomes.
+
+use serde_json::json;
+
+use super::picture::{dataset as artifact, edges, edges_as_of, execution};
+use crate::{
+    on_both_databases,
+    support::{
+        TestApp, TestDb,
+        openlineage::{NAMESPACE, about, dataset, job, run},
+        version,
+    },
+};
+
+on_both_databases! {
+    async fn a_run_is_an_execution(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let parent = json!({"run": {"runId": "dag-run"}, "job": {"namespace": NAMESPACE, "name": "dag"}});
+        app.hear(&[
+            run("r").on("START", "10:00").facet("run", "parent", parent).facet("run", "nominalTime", json!({"nominalStartTime": "2026-11-24T00:00:00Z"})).json(),
+            run("r").on("RUNNING", "10:01").facet("run", "processing_engine", json!({"name": "spark", "version": "3.5"})).json(),
+            run("r").on("FAIL", "10:05").facet("run", "errorMessage", json!({"message": "no space", "programmingLanguage": "JAVA"}))
+                .facet("job", "sourceCodeLocation", json!({"type": "git", "url": "https://example.com/x"}))
+                .facet("run", "made_up", json!({"a": [1, {"b": null}]})).json(),
+        ]).await;
+        let found = execution(&app, "r", "project name kind state entity startedAt endedAt error metadata parent { name kind children { totalCount } }").await;
+        assert_eq!(found, json!({
+            "project": NAMESPACE, "name": "r", "kind": "TASK", "state": "FAILED", "entity": "job of r",
+            "startedAt": "2026-11-24T10:00:00Z", "endedAt": "2026-11-24T10:05:00Z", "error": "no space",
+            "metadata": {
+                "run": {
+                    "parent": {"run": {"runId": "dag-run"}, "job": {"namespace": NAMESPACE, "name": "dag"}},
+                    "nominalTime": {"nominalStartTime": "2026-11-24T00:00:00Z"}, "processing_engine": {"name": "spark", "version": "3.5"},
+                    "errorMessage": {"message": "no space", "programmingLanguage": "JAVA"}, "made_up": {"a": [1, {"b": null}]},
+                },
+                "job": {"sourceCodeLocation": {"type": "git", "url": "https://example.com/x"}},
+            },
+            "parent": {"name": "dag-run", "kind": "WORKFLOW", "children": {"totalCount": 1}},
+        }));
+    }
+
+    async fn what_a_run_writes_is_there_when_it_is_complete(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[run("r").on("START", "10:00").writes("d").json()]).await;
+        assert_eq!(edges(&app).await, ["r -> d@r?"]);
+        assert_eq!(artifact(&app, "d", "latest { version }").await["latest"], json!(null));
+        app.hear(&[run("r").on("COMPLETE", "10:05").writes(dataset("d").schema("a")
+            .facet("documentation", json!({"description": "orders"})).facet("datasetType", json!({"datasetType": "TABLE"}))
+            .own("outputFacets", "outputStatistics", json!({"rowCount": 3}))).json()]).await;
+        let fields = "latest { version createdAt location type description metadata principal producer { name } }";
+        assert_eq!(artifact(&app, "d", fields).await["latest"], json!({
+            "version": "r", "createdAt": "2026-11-24T10:05:00Z", "location": "s3://lake/d", "type": "TABLE", "description": "orders",
+            "metadata": {"schema": {"fields": [{"name": "a"}]}, "documentation": {"description": "orders"}, "datasetType": {"datasetType": "TABLE"}, "outputStatistics": {"rowCount": 3}},
+            "principal": null, "producer": {"name": "r"},
+        }));
+        // A run that fails has written nothing.
+        app.hear(&[run("f").on("START", "11:00").writes("d").json(), run("f").on("FAIL", "11:05").writes("d").json()]).await;
+        assert_eq!(artifact(&app, "d", "latest { version }").await["latest"]["version"], "r");
+        // One that goes on without end has written as soon as it says so.
+        let streaming = json!({"processingType": "STREAMING", "integration": "FLINK"});
+        app.hear(&[run("s").on("RUNNING", "12:00").facet("job", "jobType", streaming).writes("d").json()]).await;
+        assert_eq!(artifact(&app, "d", "latest { version }").await["latest"]["version"], "s");
+    }
+
+    async fn an_input_is_the_latest_version_when_the_run_started(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("w1").on("COMPLETE", "10:00").writes("d").json(),
+            run("w2").on("COMPLETE", "11:00").writes("d").json(),
+            run("early").on("START", "09:00").reads("d").json(),
+            run("between").on("START", "10:30").reads("d").json(),
+            run("between").on("COMPLETE", "12:00").reads("d").json(),
+            run("at").on("START", "11:00").reads("d").json(),
+            run("late").on("COMPLETE", "12:00").reads("d").json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["d@unversioned? -> early", "d@w1 -> between", "d@w2 -> at", "d@w2 -> late", "w1 -> d@w1", "w2 -> d@w2"]);
+    }
+
+    async fn an_input_moves_when_its_producer_is_heard_of_later(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[run("r").on("START", "12:00").reads("d").json()]).await;
+        let first = app.revision().await;
+        assert_eq!(edges(&app).await, ["d@unversioned? -> r"]);
+        app.hear(&[run("w1").on("COMPLETE", "10:00").writes("d").json()]).await;
+        let second = app.revision().await;
+        assert_eq!(edges(&app).await, ["d@w1 -> r", "w1 -> d@w1"]);
+        assert_eq!(artifact(&app, "d", "versionCount versions { nodes { version } }").await, json!({"versionCount": 1, "versions": {"nodes": [{"version": "w1"}]}}));
+        // The same for what a record creates.
+        app.ingest(&[version("d", "v").with("artifact", json!({"project": NAMESPACE, "domain": "default", "name": "d"})).created_at("2026-11-24T11:00:00Z").record()]).await;
+        assert_eq!(edges(&app).await, ["d@v -> r", "w1 -> d@w1"]);
+        // A later start was not the start.
+        app.hear(&[run("r").on("START", "10:30").json()]).await;
+        assert_eq!(edges(&app).await, ["d@w1 -> r", "w1 -> d@w1"]);
+        // Earlier states are as they were recorded, in lists and in lineage.
+        assert_eq!(edges_as_of(&app, Some(first)).await, ["d@unversioned? -> r"]);
+        assert_eq!(edges_as_of(&app, Some(second)).await, ["d@w1 -> r", "w1 -> d@w1"]);
+        let lineage = "query($number: Long!) { at(asOf: {revision: $number}) { execution(key: {project: \"s3://lake\", domain: \"default\", name: \"r\"}) {
+            lineage { nodeCount nodes { node { ... on Version { version state } } } edges { role } } } } }";
+        for (revision, expected) in [(first, vec!["unversioned"]), (second, vec!["w1"]), (app.revision().await, vec!["w1"])] {
+            let data = app.data(lineage, json!({"number": revision})).await;
+            let nodes = data["at"]["execution"]["lineage"]["nodes"].as_array().unwrap();
+            let versions: Vec<&str> = nodes.iter().filter_map(|node| node["node"]["version"].as_str()).collect();
+            assert_eq!(versions, expected, "as of {revision}: {data}");
+        }
+    }
+
+    async fn a_version_facet_names_the_version(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("r").on("START", "10:00").reads(dataset("in").version("v7")).writes("out").json(),
+            run("r").on("RUNNING", "10:01").writes(dataset("out").version("s1")).json(),
+            run("r").on("COMPLETE", "10:05").writes(dataset("out").version("s2").schema("a")).json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["in@v7? -> r", "r -> out@s1", "r -> out@s2"]);
+        let versions = artifact(&app, "out", "versionCount versions(orderBy: {field: CREATED_AT, direction: ASC}) { nodes { version createdAt } }").await;
+        assert_eq!(versions, json!({"versionCount": 2, "versions": {"nodes": [
+            {"version": "s1", "createdAt": "2026-11-24T10:01:00Z"}, {"version": "s2", "createdAt": "2026-11-24T10:05:00Z"}]}}));
+        // What can be no version names none.
+        app.hear(&[run("l").on("COMPLETE", "11:00").reads(dataset("out").version("latest")).json()]).await;
+        assert!(edges(&app).await.contains(&"out@s2 -> l".to_owned()));
+    }
+
+    async fn two_runs_that_say_the_same_of_a_version_both_made_it(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let made = |id: &str, time: &str, field: &str| run(id).on("COMPLETE", time).writes(dataset("d").version("v").schema(field)).json();
+        app.hear(&[made("a", "10:00", "x"), made("b", "11:00", "x")]).await;
+        assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v"]);
+        let reply = app.try_hear(&[made("c", "12:00", "y"), made("e", "12:30", "x")]).await;
+        let body = reply.json();
+        assert_eq!((&body["status"], &body["summary"]["failed"]), (&json!("partial_success"), &json!(1)), "{body}");
+        let failed = &body["failed_events"][0];
+        assert_eq!((&failed["index"], &failed["code"], &failed["retriable"]), (&json!(0), &json!("CONFLICT"), &json!(false)), "{failed}");
+        assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v", "e -> d@v"]);
+        assert_eq!(execution(&app, "c", "name").await, json!(null), "nothing of it was recorded");
+    }
+
+    async fn subsets_are_partitions(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let days = |list: &str, days: &[&str]| {
+            let values: Vec<[(&str, &str); 1]> = days.iter().map(|day| [("day", *day)]).collect();
+            let partitions: Vec<&[(&str, &str)]> = values.iter().map(|one| &one[..]).collect();
+            dataset("d").partitions(list, &partitions)
+        };
+        let equal = json!({"inputCondition": {"type": "compare", "comparison": "EQUAL", "left": {"type": "field", "field": "day"}, "right": {"type": "literal", "value": "22"}}});
+        app.hear(&[
+            run("w1").on("COMPLETE", "10:00").writes(days("outputFacets", &["22", "23"])).json(),
+            run("w2").on("COMPLETE", "11:00").writes(days("outputFacets", &["23"])).json(),
+            run("r").on("START", "12:00").reads(days("inputFacets", &["22", "23", "24"])).json(),
+            run("c").on("START", "12:00").reads(dataset("d").own("inputFacets", "subset", equal)).json(),
+        ]).await;
+        assert_eq!(edges(&app).await, [
+            "d@unversioned/day=24? -> r", "d@w1/day=22 -> c", "d@w1/day=22 -> r", "d@w2/day=23 -> r",
+            "w1 -> d@w1/day=22", "w1 -> d@w1/day=23", "w2 -> d@w2/day=23"]);
+        let query = "query($query: VersionQuery!) { version(query: $query) { version partition { value(key: \"day\") } } }";
+        let query_of = json!({"key": {"artifact": {"project": NAMESPACE, "domain": "default", "name": "d"}, "partition": {"values": [{"key": "day", "eq": "22"}]}}});
+        assert_eq!(app.data(query, json!({"query": query_of})).await["version"], json!({"version": "w1/day=22", "partition": {"value": "22"}}));
+        app.hear(&[run("w3").on("COMPLETE", "11:30").writes(days("outputFacets", &["24"])).json()]).await;
+        assert!(edges(&app).await.contains(&"d@w3/day=24 -> r".to_owned()));
+    }
+
+    async fn symlinks_are_other_names_of_one_dataset(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("w").on("COMPLETE", "10:00").writes(dataset("a/path").symlink("table")).json(),
+            run("r").on("START", "11:00").reads("table").json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["a/path@w -> r", "w -> a/path@w"]);
+        assert_eq!(artifact(&app, "table", "name latest { version }").await, json!({"name": "a/path", "latest": {"version": "w"}}));
+        let query = "query($query: VersionQuery!) { version(query: $query) { uri } }";
+        let by_uri = app.data(query, json!({"query": {"uri": "flyte://av0.1/s3%3A%2F%2Flake/default/table"}})).await;
+        assert_eq!(by_uri["version"]["uri"], "flyte://av0.1/s3%3A%2F%2Flake/default/a%2Fpath@w");
+        let names = app.data("{ artifacts { totalCount nodes { name } } }", json!({})).await;
+        assert_eq!(names["artifacts"], json!({"totalCount": 1, "nodes": [{"name": "a/path"}]}));
+    }
+
+    async fn a_name_that_turns_out_to_be_another_ones_moves_there(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("r").on("START", "11:00").reads("table").json(),
+            run("x").on("COMPLETE", "09:00").writes("table").json(),
+            about(dataset("table").version("v0").schema("s")).at("08:00").json(),
+        ]).await;
+        let before = app.revision().await;
+        assert_eq!(edges(&app).await, ["table@x -> r", "x -> table@x"]);
+        app.hear(&[run("w").on("COMPLETE", "10:00").writes(dataset("a/path").symlink("table")).json()]).await;
+        assert_eq!(edges(&app).await, ["a/path@w -> r", "w -> a/path@w", "x -> a/path@x"]);
+        assert_eq!(edges_as_of(&app, Some(before)).await, ["table@x -> r", "x -> table@x"]);
+        let names = app.data("{ artifacts { nodes { name versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version } } } } }", json!({})).await;
+        assert_eq!(names["artifacts"]["nodes"], json!([{"name": "a/path", "versions": {"nodes": [{"version": "v0"}, {"version": "w"}, {"version": "x"}]}}]));
+        assert_eq!(artifact(&app, "table", "name").await["name"], "a/path");
+    }
+
+    async fn jobs_and_datasets_are_heard_apart_from_runs(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            about(dataset("d").version("v1").schema("a")).at("09:00").json(),
+            job("plan").at("10:00").reads("d").writes("e").facet("job", "documentation", json!({"description": "a plan"})).json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["d@v1 -> plan", "plan -> e@unversioned?"]);
+        assert_eq!(artifact(&app, "d", "latest { version metadata producer { name } }").await["latest"]["metadata"]["schema"]["fields"][0]["name"], "a");
+        let found = execution(&app, "plan", "state startedAt entity metadata").await;
+        assert_eq!(found, json!({"state": "QUEUED", "startedAt": null, "entity": "plan", "metadata": {"job": {"documentation": {"description": "a plan"}}}}));
+    }
+
+    async fn a_deleted_facet_is_gone(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[
+            run("r").on("START", "10:00").facet("run", "a", json!({"x": 1})).facet("job", "b", json!({"x": 1})).json(),
+            run("r").on("RUNNING", "10:01").facet("run", "a", json!({"_deleted": true})).json(),
+            run("r").on("COMPLETE", "10:02").facet("job", "b", json!({"x": 2})).json(),
+        ]).await;
+        assert_eq!(execution(&app, "r", "metadata").await["metadata"], json!({"job": {"b": {"x": 2}}}));
+        app.hear(&[run("r").on("OTHER", "10:00").with(&["eventTime"], "2026-11-24T10:00:30Z").facet("run", "a", json!({"x": 3})).json()]).await;
+        assert_eq!(execution(&app, "r", "metadata").await["metadata"], json!({"job": {"b": {"x": 2}}}), "it was deleted later");
+    }
+
+    async fn events_and_records_speak_of_the_same_things(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let key = |name: &str| json!({"project": NAMESPACE, "domain": "default", "name": name});
+        let output = |announced: bool| json!([{"name": "o", "announced": announced, "version": {"artifact": key("d"), "version": "v", "createdAt": "2026-11-24T10:00:00Z"}}]);
+        let announced = json!({"execution": {"key": key("p"), "state": "RUNNING", "outputs": output(true)}});
+        app.ingest(&[announced]).await;
+        app.hear(&[run("r").on("START", "11:00").reads("d").json()]).await;
+        assert_eq!(edges(&app).await, ["d@unversioned? -> r", "p -> d@v?"]);
+        app.ingest(&[json!({"execution": {"key": key("p"), "state": "SUCCEEDED", "outputs": output(false)}})]).await;
+        assert_eq!(edges(&app).await, ["d@v -> r", "p -> d@v"]);
+        // An event about a version that a record created adds an edge, and nothing to its content.
+        app.hear(&[run("again").on("COMPLETE", "12:00").writes(dataset("d").version("v").schema("a")).json()]).await;
+        assert_eq!(edges(&app).await, ["again -> d@v", "d@v -> r", "p -> d@v"]);
+        assert_eq!(artifact(&app, "d", "latest { metadata }").await["latest"]["metadata"], json!({}));
+    }
+}

@@ -1,0 +1,209 @@
+//! Rule 15 for events: what a store holds depends on the set of events, not on their order, nor on how often or by whom each was sent.
+
+use std::collections::BTreeMap;
+
+use proptest::{prelude::*, test_runner::TestRunner};
+use sea_orm::DbBackend;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::{
+    picture::{edges, export},
+    real::events,
+};
+use crate::{
+    on_both_databases,
+    support::{
+        TestApp, TestDb,
+        openlineage::{DatasetInput, EventInput, about, dataset, job, run},
+    },
+};
+
+const TYPES: [&str; 6] = ["START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"];
+const DATASETS: [&str; 4] = ["orders", "a/orders", "model", "raw"];
+
+/// A dataset as an event may mention it: its name, a version, a partition, a facet, another name.
+fn mention() -> impl Strategy<Value = (usize, Option<u8>, Option<u8>, u8, bool)> {
+    (
+        0..DATASETS.len(),
+        prop::option::weighted(0.25, 0..3_u8),
+        prop::option::weighted(0.25, 0..3_u8),
+        0..4_u8,
+        prop::bool::weighted(0.08),
+    )
+}
+
+fn mentioned(
+    (name, version, day, facet, linked): (usize, Option<u8>, Option<u8>, u8, bool),
+    own: &str,
+) -> DatasetInput {
+    let mut found = dataset(DATASETS[name]);
+    if let Some(version) = version {
+        // All who name a version agree on what it is.
+        found = found.version(&format!("v{version}")).schema(&format!("field{version}"));
+    } else if let Some(day) = day {
+        found = found.partitions(own, &[&[("day", &format!("2{day}"))]]);
+    } else if facet == 0 {
+        found = found.facet("note", json!({"of": DATASETS[name]}));
+    }
+    if linked {
+        found.symlink(DATASETS[(name + 1) % 2])
+    } else {
+        found
+    }
+}
+
+/// Events about a few runs, a job and datasets, at times of one day.
+fn event() -> impl Strategy<Value = Value> {
+    let mentions = || prop::collection::vec(mention(), 0..3);
+    (0..9_usize, 0..TYPES.len(), 0..600_u32, mentions(), mentions(), 0..4_u8).prop_map(
+        |(who, event_type, minute, inputs, outputs, facet)| {
+            // No two events at the same instant write, so that no two versions are equally recent.
+            let time = format!("{:02}:{:02}", 8 + minute / 60, minute % 60);
+            let event: EventInput = match who {
+                0 => {
+                    let one = inputs.first().copied().unwrap_or((0, None, None, 0, false));
+                    return about(mentioned((one.0, one.1, None, one.3, one.4), ""))
+                        .at(&time)
+                        .json();
+                }
+                1 => job("plan").at(&time),
+                _ => run(&format!("run{who}")).on(TYPES[event_type], &time),
+            };
+            let event = inputs
+                .into_iter()
+                .fold(event, |event, one| event.reads(mentioned(one, "inputFacets")));
+            let event = outputs
+                .into_iter()
+                .fold(event, |event, one| event.writes(mentioned(one, "outputFacets")));
+            let event = if facet > 1 {
+                event.facet("job", "note", json!({"facet": facet, "at": minute}))
+            } else {
+                event
+            };
+            let parent = json!({"run": {"runId": "run2"}, "job": {"namespace": "s3://lake", "name": "x"}});
+            if facet == 3 && who > 2 {
+                event.facet("run", "parent", parent).json()
+            } else {
+                event.json()
+            }
+        },
+    )
+}
+
+/// Sends events by several clients at once, each its share, some at a time.
+async fn send(app: &TestApp, events: &[Value], clients: usize, at_a_time: usize) {
+    let share = events.len().div_ceil(clients).max(1);
+    let sent = events.chunks(share).map(async |share| {
+        for some in share.chunks(at_a_time) {
+            app.hear(some).await;
+        }
+    });
+    futures_util::future::join_all(sent).await;
+}
+
+/// What the store holds: the export, without the order in which things were recorded, and every edge.
+async fn picture(app: &TestApp) -> Vec<String> {
+    let mut lines: Vec<String> = export(&app.db.url).await.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.extend(edges(app).await);
+    let query = "{ artifacts(orderBy: {field: NAME, direction: ASC}) { nodes { name metadata otherNames { name } versionCount latest { version }
+        versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version state createdAt metadata isLatest aliases partition { value(key: \"day\") } producer { name } } }
+        partitions { nodes { value(key: \"day\") versionCount latest { version } } } } } }";
+    let data = app.data(query, json!({})).await;
+    for artifact in data["artifacts"]["nodes"].as_array().unwrap() {
+        let mut artifact = artifact.clone();
+        for version in artifact["versions"]["nodes"].as_array_mut().unwrap() {
+            if version["state"] == "REFERENCED" {
+                // Until it is produced, this is when it was recorded.
+                version["createdAt"].take();
+            }
+        }
+        // A partition stays, also when it has lost its versions.
+        let partitions = artifact["partitions"]["nodes"].as_array_mut().unwrap();
+        partitions.retain(|partition| partition["versionCount"] != 0);
+        partitions.sort_by_key(Value::to_string);
+        lines.push(artifact.to_string());
+    }
+    lines
+}
+
+async fn picture_of(backend: DbBackend, events: &[Value], clients: usize, at_a_time: usize) -> Vec<String> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    TestDb::of(backend)
+        .await
+        .lend(async |db| {
+            let app = TestApp::new(db).await;
+            send(&app, events, clients, at_a_time).await;
+            sender.send(picture(&app).await).await.unwrap();
+        })
+        .await;
+    receiver.recv().await.unwrap()
+}
+
+/// Shuffled by one number for each event; of three, one comes twice.
+fn shuffled(events: &[Value], places: &[(u32, u32)]) -> Vec<Value> {
+    let mut placed: BTreeMap<(u32, usize), &Value> = BTreeMap::new();
+    for (index, (event, (one, other))) in events.iter().zip(places.iter().cycle()).enumerate() {
+        placed.insert((*one, 2 * index), event);
+        if one % 3 == 0 {
+            placed.insert((*other, 2 * index + 1), event);
+        }
+    }
+    placed.into_values().cloned().collect()
+}
+
+fn difference(expected: &[String], found: &[String]) -> String {
+    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+    format!("missing {missing:#?}\nsurplus {surplus:#?}")
+}
+
+/// Compares what events make in order with what they make in many other orders.
+fn check(backend: DbBackend, handle: &Handle, cases: u32, events: impl Strategy<Value = Vec<Value>>) {
+    let config = ProptestConfig {
+        cases,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let places = prop::collection::vec((any::<u32>(), any::<u32>()), 64);
+    let outcome = TestRunner::new(config).run(
+        &(events, places, 1..5_usize, 1..9_usize),
+        |(events, places, clients, at_a_time)| {
+            let mixed = shuffled(&events, &places);
+            handle.block_on(async {
+                let mut in_order = events.clone();
+                in_order.sort_by_key(|event| event["eventTime"].as_str().unwrap().to_owned());
+                let expected = picture_of(backend, &in_order, 1, 1).await;
+                let found = picture_of(backend, &mixed, clients, at_a_time).await;
+                prop_assert!(
+                    expected == found,
+                    "{}\nevents {mixed:#?}",
+                    difference(&expected, &found)
+                );
+                Ok(())
+            })
+        },
+    );
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+on_both_databases! {
+    async fn any_order_of_events_makes_the_same_store(db: TestDb) {
+        let (backend, handle) = (db.backend(), Handle::current());
+        let cases = if backend == DbBackend::Sqlite { 40 } else { 12 };
+        // Each at a minute of its own.
+        let events = prop::collection::vec(event(), 1..14).prop_map(|events| {
+            let by_time: BTreeMap<String, Value> = events.into_iter().map(|event| (event["eventTime"].to_string(), event)).collect();
+            by_time.into_values().collect()
+        });
+        tokio::task::block_in_place(|| check(backend, &handle, cases, events));
+    }
+
+    async fn any_order_of_real_events_makes_the_same_store(db: TestDb) {
+        let (backend, handle) = (db.backend(), Handle::current());
+        let cases = if backend == DbBackend::Sqlite { 6 } else { 3 };
+        tokio::task::block_in_place(|| check(backend, &handle, cases, Just(events())));
+    }
+}
