@@ -143,6 +143,15 @@ pub struct Limits {
     pub lineage_paths_maximum: usize,
     /// How long one walk may take, in milliseconds; then the answer says DEADLINE in `stoppedBy`, and can be resumed.
     pub lineage_deadline_ms: usize,
+    /// The largest body of events, in bytes, after decompression.
+    pub event_body_bytes: usize,
+    /// Submissions that wait to be written or are being written; one more is answered UNAVAILABLE at once.
+    pub write_queue_submissions: usize,
+    /// Bytes that the records of those submissions hold in memory; one more submission is answered UNAVAILABLE at once, but
+    /// one that is larger than this is taken when no other is there.
+    pub write_queue_bytes: usize,
+    /// How long the answer to a request with an `Idempotency-Key` is kept, in hours.
+    pub idempotency_hours: usize,
 }
 
 impl Default for Limits {
@@ -165,6 +174,10 @@ impl Default for Limits {
             lineage_export_maximum: 10_000,
             lineage_paths_maximum: 100,
             lineage_deadline_ms: 10_000,
+            event_body_bytes: 64 * 1024 * 1024,
+            write_queue_submissions: 10_000,
+            write_queue_bytes: 256 * 1024 * 1024,
+            idempotency_hours: 24,
         }
     }
 }
@@ -315,6 +328,10 @@ impl Limits {
             ("lineage_export_maximum", self.lineage_export_maximum),
             ("lineage_paths_maximum", self.lineage_paths_maximum),
             ("lineage_deadline_ms", self.lineage_deadline_ms),
+            ("event_body_bytes", self.event_body_bytes),
+            ("write_queue_submissions", self.write_queue_submissions),
+            ("write_queue_bytes", self.write_queue_bytes),
+            ("idempotency_hours", self.idempotency_hours),
         ] {
             at_least_one(problems, &format!("limits.{name}"), value as u64);
         }

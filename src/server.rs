@@ -20,9 +20,18 @@ use crate::{
         layers,
     },
     lineage::Lineage,
-    service::Writer,
+    service::{Writer, WriterOptions},
     store::{SchemaState, Store},
 };
+
+/// The write queue as it is configured.
+pub fn writer_options(config: &Config) -> WriterOptions {
+    WriterOptions {
+        submissions: config.limits.write_queue_submissions,
+        bytes: config.limits.write_queue_bytes,
+        ..WriterOptions::default()
+    }
+}
 
 /// Everything that requests share.
 #[derive(Clone)]

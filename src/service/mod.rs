@@ -11,8 +11,9 @@ pub mod prepare;
 pub mod queue;
 pub mod rejection;
 mod version;
+mod weight;
 
 pub use clock::Clock;
 pub use prepare::Mode;
-pub use queue::{Answer, WriteError, Writer, WriterOptions};
+pub use queue::{Answer, Backlog, Ticket, WriteError, Writer, WriterOptions};
 pub use rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
