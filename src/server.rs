@@ -2,25 +2,20 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode, serve::ListenerExt};
+use axum::{Router, http::Uri, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 
 use crate::{
     config::Config,
-    graphql::{
-        context::RequestId,
-        engine::Engine,
-        error::{ApiError, ErrorCode},
-        resources::Resources,
-        schema_builder,
-    },
+    graphql::{context::RequestId, engine::Engine, error::ApiError, resources::Resources, schema_builder},
     http::{
         graphiql, graphql,
         health::{self, Readiness},
         layers,
+        reply::Refusal,
     },
     lineage::Lineage,
-    service::{Writer, WriterOptions},
+    service::{Writer, WriterOptions, idempotency::Answers},
     store::{SchemaState, Store},
 };
 
@@ -40,6 +35,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The schema, ready to answer.
     pub engine: Arc<Engine>,
+    /// The answers kept for requests with an `Idempotency-Key`; none: the header is not heeded.
+    pub answers: Option<Answers>,
     /// Whether the database answers.
     pub readiness: Readiness,
 }
@@ -47,14 +44,17 @@ pub struct AppState {
 impl AppState {
     /// The state of a server over a store, whose writes go through a queue, and whose graph is in memory.
     pub fn new(config: Config, store: &Store, writer: &Writer, lineage: &Lineage) -> Self {
-        let (reader, writer) = (store.clone(), writer.clone());
+        let (reader, queue) = (store.clone(), writer.clone());
         let graph = lineage.clone();
         let engine = Engine::new(schema_builder, &config).attaching(move |request, context| {
-            let resources = Resources::new(&reader, writer.clone(), graph.clone(), &context);
+            let resources = Resources::new(&reader, queue.clone(), graph.clone(), &context);
             request.data(resources).data(context)
         });
+        let hours = config.limits.idempotency_hours;
+        let answers = Answers::start(store.clone(), writer.clock().clone(), hours);
         let store = store.clone();
         Self {
+            answers: Some(answers),
             config: Arc::new(config),
             engine: Arc::new(engine),
             readiness: Arc::new(move || {
@@ -85,19 +85,20 @@ async fn readiness(store: &Store) -> Result<(), String> {
 pub fn router(state: AppState) -> Router {
     let server = &state.config.server;
     let routes = Router::new()
-        .merge(graphql::routes(Arc::clone(&state.engine), server.body_limit_bytes))
+        .merge(graphql::routes(
+            Arc::clone(&state.engine),
+            state.answers,
+            server.body_limit_bytes,
+        ))
         .merge(graphiql::routes())
         .merge(health::routes(state.readiness))
         .fallback(nothing_here);
     layers::surround(routes, server)
 }
 
-async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>) -> axum::response::Response {
-    let error = ApiError::new(
-        ErrorCode::NotFound,
-        "There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.",
-    );
-    graphql::refuse(StatusCode::NOT_FOUND, error, &id)
+async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>, uri: Uri) -> axum::response::Response {
+    let error = ApiError::not_found("There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.");
+    Refusal::from(error).at(uri.path(), &id)
 }
 
 /// The wishes that the process should end: the first ends it gracefully, the second at once.

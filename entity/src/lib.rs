@@ -8,6 +8,7 @@ pub mod artifact;
 pub mod artifact_key;
 pub mod edge;
 pub mod execution;
+pub mod idempotent_answer;
 pub mod ids;
 pub mod partition;
 pub mod partition_value;

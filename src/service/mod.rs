@@ -5,6 +5,7 @@ mod apply;
 pub mod clock;
 mod declare;
 mod execution;
+pub mod idempotency;
 pub mod merge;
 pub mod place;
 pub mod prepare;

@@ -107,8 +107,8 @@ struct Job {
     weight: usize,
     mode: Mode,
     answer: oneshot::Sender<Result<Answer, WriteError>>,
-    /// Given back when the job has its answer.
-    _place: Place,
+    /// Given back before the job has its answer.
+    place: Place,
 }
 
 /// What the queue has room for.
@@ -203,7 +203,7 @@ impl Writer {
             weight,
             mode,
             answer,
-            _place: place,
+            place,
         };
         self.jobs.send(job).map_err(|_| stopping())?;
         Ok(Ticket(answered))
@@ -283,8 +283,16 @@ async fn write_together(store: &Store, jobs: Vec<Job>, clock: &Clock) {
 }
 
 fn reply(job: Job, answer: Result<Answer, WriteError>) {
+    let Job {
+        records,
+        place,
+        answer: asker,
+        ..
+    } = job;
+    // First, so that whoever hears the answer finds room for the next submission.
+    drop((records, place));
     // Whoever asked may have gone away; what was written stays written.
-    let _ = job.answer.send(answer);
+    let _ = asker.send(answer);
 }
 
 impl From<StoreError> for WriteError {

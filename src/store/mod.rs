@@ -14,6 +14,7 @@ pub mod execution;
 pub mod execution_list;
 pub mod explain;
 pub mod export;
+pub mod idempotency;
 pub mod ledger;
 pub mod lineage;
 mod local;

@@ -14,7 +14,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
         &["config", "graphql", "http", "lineage", "service", "store", "domain"],
     ),
     ("demo", &["sample", "service", "store", "domain"]),
-    ("http", &["http", "graphql", "config"]),
+    ("http", &["http", "graphql", "service", "config"]),
     (
         "graphql",
         &["graphql", "lineage", "service", "store", "domain", "config"],
