@@ -121,15 +121,14 @@ impl Answers {
         if let Some(kept) = self.find(key).await? {
             return Ok(repeated(kept, fingerprint));
         }
-        let claim = match self.claim(key, fingerprint) {
-            Ok(claim) => claim,
-            Err(turn) => return Ok(turn),
-        };
+        let turn = self.claim(key, fingerprint);
         // The first may have ended since the table was read.
-        Ok(match self.find(key).await? {
-            Some(kept) => repeated(kept, fingerprint),
-            None => Turn::First(claim),
-        })
+        if matches!(turn, Turn::First(_))
+            && let Some(kept) = self.find(key).await?
+        {
+            return Ok(repeated(kept, fingerprint));
+        }
+        Ok(turn)
     }
 
     async fn find(&self, key: &str) -> Result<Option<Model>, StoreError> {
@@ -137,15 +136,15 @@ impl Answers {
         idempotent_answer_find(&self.store.session(), key, since).await
     }
 
-    fn claim(&self, key: &str, fingerprint: Fingerprint) -> Result<Claim, Turn> {
+    fn claim(&self, key: &str, fingerprint: Fingerprint) -> Turn {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.get(key) {
-            Some(other) if *other == fingerprint => Err(Turn::UnderWay),
-            Some(_) => Err(Turn::Taken),
+            Some(other) if *other == fingerprint => Turn::UnderWay,
+            Some(_) => Turn::Taken,
             None => {
                 let key: Arc<str> = key.into();
                 under_way.insert(Arc::clone(&key), fingerprint);
-                Ok(Claim {
+                Turn::First(Claim {
                     key,
                     fingerprint,
                     answers: self.clone(),

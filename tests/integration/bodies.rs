@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::toy::{Reply, Toy};
 
-const QUERY: &[u8] = br#"{"query":"{nullable}"}"#;
+const QUERY: &[u8] = br#"{"query":"{nullable(n:4)}"}"#;
 
 /// A gzip member.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -39,12 +39,7 @@ fn limited(bytes: usize) -> Toy {
 #[tokio::test]
 async fn a_body_may_be_gzip() {
     let toy = Toy::new();
-    let answer = json!({"data": {"nullable": 1}});
-    let expected = send(&toy, &[], QUERY.to_vec()).await.json;
-    assert_eq!(
-        expected.as_object().map(|o| o.len()),
-        answer.as_object().map(|o| o.len())
-    );
+    let expected = json!({"data": {"nullable": 4}});
     for encodings in [
         &["gzip"][..],
         &["GZIP"],
