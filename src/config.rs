@@ -54,6 +54,8 @@ pub struct Server {
     pub cors_allowed_origins: Vec<String>,
     /// The largest request body, in bytes, after decompression.
     pub body_limit_bytes: usize,
+    /// Bytes that the bodies of all requests under way may have together; one more is answered UNAVAILABLE.
+    pub body_room_bytes: usize,
     /// The smallest answer that is compressed, in bytes, for a client that accepts gzip.
     pub compression_minimum_bytes: u64,
     /// How many parsed documents are kept.
@@ -71,6 +73,7 @@ impl Default for Server {
             shutdown_grace_ms: 35_000,
             cors_allowed_origins: Vec::new(),
             body_limit_bytes: 32 * 1024 * 1024,
+            body_room_bytes: 256 * 1024 * 1024,
             compression_minimum_bytes: 1024,
             document_cache_entries: 1000,
             document_cache_bytes: 1024 * 1024,
@@ -271,6 +274,13 @@ impl Config {
         self.server.validate(&mut problems);
         self.database.validate(&mut problems);
         self.limits.validate(&mut problems);
+        let largest = self.server.body_limit_bytes.max(self.limits.event_body_bytes);
+        if self.server.body_room_bytes < largest {
+            problems.push(format!(
+                "server.body_room_bytes is {}, but must be at least {largest}, which the largest body may have",
+                self.server.body_room_bytes
+            ));
+        }
         if self.telemetry.filter.trim().is_empty() {
             problems.push("telemetry.filter is empty: name a level such as \"info\"".to_owned());
         }

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     graphql::{context::RequestId, engine::Engine, error::ApiError, resources::Resources, schema_builder},
     http::{
+        body::{BodyLimit, BodyRoom},
         graphiql, graphql,
         health::{self, Readiness},
         layers,
@@ -88,7 +89,11 @@ pub fn router(state: AppState) -> Router {
         .merge(graphql::routes(
             Arc::clone(&state.engine),
             state.answers,
-            server.body_limit_bytes,
+            BodyLimit {
+                name: "server.body_limit_bytes",
+                bytes: server.body_limit_bytes,
+                room: BodyRoom::new(server.body_room_bytes),
+            },
         ))
         .merge(graphiql::routes())
         .merge(health::routes(state.readiness))

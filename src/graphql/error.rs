@@ -193,11 +193,11 @@ impl ApiError {
         .because(cause)
     }
 
-    /// More is waiting to be written than the server takes on.
+    /// More is waiting than the server takes on: writes, or bodies of requests.
     pub fn overloaded() -> Self {
         Self::new(
             ErrorCode::Unavailable,
-            "The server has as many writes waiting as it takes on: try again in a few seconds.",
+            "The server has as much to do as it takes on at a time: try again in a few seconds.",
         )
     }
 

@@ -1,10 +1,12 @@
 //! Bodies of requests: read up to a limit, which counts bytes after decompression.
 //!
 //! A body that is compressed is unpacked as it arrives, a little at a time, and never beyond the limit: one that would grow to
-//! gigabytes takes no more memory than one that is as large as the limit.
+//! gigabytes takes no more memory than one that is as large as the limit. The bodies of all requests together have a limit too.
 
 use std::{
     io::{self, Write},
+    ops::Deref,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +20,7 @@ use axum::{
 use bytes::BytesMut;
 use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::reply::Refusal;
 use crate::graphql::error::ApiError;
@@ -34,23 +37,66 @@ const FIRST_ALLOCATION: usize = 256 * 1024;
 /// Compressed bytes that are unpacked without a pause; gzip makes at most a thousand times as many of them.
 const PORTION: usize = 4 * 1024;
 
-/// How large a body may be, and the setting that says so.
-#[derive(Clone, Copy, Debug)]
+/// Room for the bodies of all requests under way. Clones are the same room.
+#[derive(Clone, Debug)]
+pub struct BodyRoom(Arc<Semaphore>);
+
+impl BodyRoom {
+    /// Room for so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// How large a body may be, the setting that says so, and where it finds room.
+#[derive(Clone, Debug)]
 pub struct BodyLimit {
     /// The setting, such as `server.body_limit_bytes`.
     pub name: &'static str,
     /// Bytes.
     pub bytes: usize,
+    /// What all bodies share.
+    pub room: BodyRoom,
+}
+
+/// A body that was read.
+#[derive(Debug)]
+pub struct Received {
+    bytes: Bytes,
+    share: Share,
+}
+
+/// A body's share of the room, given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Share(Option<OwnedSemaphorePermit>);
+
+impl Received {
+    /// Lets go of the bytes, but keeps their room: for as long as what was made of them is there.
+    pub fn into_share(self) -> Share {
+        self.share
+    }
+}
+
+impl Deref for Received {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Reads a body, and unpacks it where `content-encoding` is gzip.
 ///
 /// # Errors
-/// 413 when it is larger than the limit, 415 when it is in another encoding, 400 when it breaks off or cannot be unpacked.
-pub async fn read(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Bytes, Refusal> {
+/// 413 when it is larger than the limit, 415 when it is in another encoding, 400 when it breaks off or cannot be unpacked, 503 when
+/// there is no room for it beside the others.
+pub async fn read(headers: &HeaderMap, body: Body, limit: &BodyLimit) -> Result<Received, Refusal> {
     let mut chunks = body.into_data_stream();
     match receive(headers, &mut chunks, limit).await {
-        Ok(bytes) => Ok(bytes),
+        Ok(Growing { bytes, share, .. }) => Ok(Received {
+            bytes: bytes.freeze(),
+            share,
+        }),
         Err(refusal) => {
             drain(chunks);
             Err(refusal)
@@ -58,7 +104,11 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<B
     }
 }
 
-async fn receive(headers: &HeaderMap, chunks: &mut BodyDataStream, limit: BodyLimit) -> Result<Bytes, Refusal> {
+async fn receive<'a>(
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+    limit: &'a BodyLimit,
+) -> Result<Growing<'a>, Refusal> {
     let is_gzip = is_gzip(headers)?;
     let declared: Option<usize> = headers
         .get(CONTENT_LENGTH)
@@ -67,29 +117,31 @@ async fn receive(headers: &HeaderMap, chunks: &mut BodyDataStream, limit: BodyLi
     if let Some(length) = declared.filter(|&length| length > limit.bytes) {
         return Err(limit.exceeded(length));
     }
-    let room = Bounded {
+    let body = Growing {
         bytes: BytesMut::with_capacity(declared.unwrap_or_default().min(FIRST_ALLOCATION)),
-        limit: limit.bytes,
-        is_full: false,
+        share: Share::default(),
+        limit,
+        stopped: None,
     };
-    let bytes = if is_gzip {
-        unpack(chunks, limit, room).await?
+    if is_gzip {
+        unpack(chunks, body).await
     } else {
-        collect(chunks, limit, room).await?
-    };
-    Ok(bytes.freeze())
-}
-
-async fn collect(chunks: &mut BodyDataStream, limit: BodyLimit, mut room: Bounded) -> Result<BytesMut, Refusal> {
-    while let Some(chunk) = chunks.next().await {
-        room.write_all(&chunk.map_err(broke_off)?)
-            .map_err(|_| limit.exceeded(limit.bytes + 1))?;
+        collect(chunks, body).await
     }
-    Ok(room.bytes)
 }
 
-async fn unpack(chunks: &mut BodyDataStream, limit: BodyLimit, room: Bounded) -> Result<BytesMut, Refusal> {
-    let mut decoder = MultiGzDecoder::new(room);
+async fn collect<'a>(chunks: &mut BodyDataStream, mut body: Growing<'a>) -> Result<Growing<'a>, Refusal> {
+    while let Some(chunk) = chunks.next().await {
+        if let Err(error) = body.write_all(&chunk.map_err(broke_off)?) {
+            return Err(body.refusal(&error));
+        }
+    }
+    Ok(body)
+}
+
+async fn unpack<'a>(chunks: &mut BodyDataStream, body: Growing<'a>) -> Result<Growing<'a>, Refusal> {
+    let limit = body.limit;
+    let mut decoder = MultiGzDecoder::new(body);
     let mut received = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(broke_off)?;
@@ -100,7 +152,7 @@ async fn unpack(chunks: &mut BodyDataStream, limit: BodyLimit, room: Bounded) ->
         }
         for portion in chunk.chunks(PORTION) {
             if let Err(error) = decoder.write_all(portion) {
-                return Err(limit.not_unpacked(decoder.get_ref(), &error));
+                return Err(decoder.get_ref().refusal(&error));
             }
             tokio::task::yield_now().await;
         }
@@ -109,31 +161,17 @@ async fn unpack(chunks: &mut BodyDataStream, limit: BodyLimit, room: Bounded) ->
         return Err(malformed("it is empty"));
     }
     if let Err(error) = decoder.try_finish() {
-        return Err(limit.not_unpacked(decoder.get_ref(), &error));
+        return Err(decoder.get_ref().refusal(&error));
     }
-    decoder
-        .finish()
-        .map(|room| room.bytes)
-        .map_err(|error| malformed(&error.to_string()))
+    decoder.finish().map_err(|error| malformed(&error.to_string()))
 }
 
 impl BodyLimit {
-    fn exceeded(self, actual: usize) -> Refusal {
+    fn exceeded(&self, actual: usize) -> Refusal {
         Refusal::of(
             StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::limit_exceeded(self.name, "The body's bytes", self.bytes, actual),
         )
-    }
-
-    /// Why the decoder stopped: there is no room for what comes out, or what goes in is no gzip.
-    fn not_unpacked(self, room: &Bounded, error: &io::Error) -> Refusal {
-        if room.is_full {
-            return self.exceeded(self.bytes + 1);
-        }
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => malformed("it breaks off"),
-            _ => malformed(&error.to_string()),
-        }
     }
 }
 
@@ -173,20 +211,53 @@ fn drain(mut rest: BodyDataStream) {
     tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, to_its_end));
 }
 
-/// Bytes up to a limit.
+/// A body under way: bytes up to a limit, each of which has its room.
 #[derive(Debug)]
-struct Bounded {
+struct Growing<'a> {
     bytes: BytesMut,
-    limit: usize,
-    /// Whether something was refused.
-    is_full: bool,
+    share: Share,
+    limit: &'a BodyLimit,
+    stopped: Option<Stopped>,
 }
 
-impl Write for Bounded {
+/// Why a body may not grow.
+#[derive(Clone, Copy, Debug)]
+enum Stopped {
+    Limit,
+    Room,
+}
+
+impl Growing<'_> {
+    fn make_room(&mut self, more: usize) -> Result<(), Stopped> {
+        if self.bytes.len() + more > self.limit.bytes {
+            return Err(Stopped::Limit);
+        }
+        let permits = u32::try_from(more).map_err(|_| Stopped::Limit)?;
+        let room = Arc::clone(&self.limit.room.0);
+        let share = room.try_acquire_many_owned(permits).map_err(|_| Stopped::Room)?;
+        match &mut self.share.0 {
+            Some(before) => before.merge(share),
+            none => *none = Some(share),
+        }
+        Ok(())
+    }
+
+    /// Why writing into it failed: it may not grow, or what was to be unpacked is no gzip.
+    fn refusal(&self, error: &io::Error) -> Refusal {
+        match self.stopped {
+            Some(Stopped::Limit) => self.limit.exceeded(self.limit.bytes + 1),
+            Some(Stopped::Room) => ApiError::overloaded().into(),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => malformed("it breaks off"),
+            None => malformed(&error.to_string()),
+        }
+    }
+}
+
+impl Write for Growing<'_> {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + more.len() > self.limit {
-            self.is_full = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
+        if let Err(stopped) = self.make_room(more.len()) {
+            self.stopped = Some(stopped);
+            return Err(io::ErrorKind::StorageFull.into());
         }
         self.bytes.extend_from_slice(more);
         Ok(more.len())

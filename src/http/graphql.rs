@@ -14,14 +14,13 @@ use axum::{
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{ALLOW, VARY},
-        request::Parts,
     },
     response::{IntoResponse, Response},
     routing::get,
 };
 
 use super::{
-    body::{self, BodyLimit},
+    body::{self, BodyLimit, Share},
     idempotency::{self, Keyed},
     negotiation::{Media, is_json_body},
     params,
@@ -30,7 +29,7 @@ use super::{
 use crate::{
     graphql::{
         context::{RequestContext, RequestId, StatementCounter},
-        engine::{Answer, Engine, Operation, Prepared},
+        engine::{Answer, Engine, Operation},
         error::{ApiError, ErrorCode},
     },
     service::idempotency::Answers,
@@ -47,8 +46,8 @@ struct Transport {
     body_limit: BodyLimit,
 }
 
-/// `/graphql`. Bodies of more than `body_limit` bytes are refused; mutations with an `Idempotency-Key` are looked up among `answers`.
-pub fn routes<S>(engine: Arc<Engine>, answers: Option<Answers>, body_limit: usize) -> Router<S>
+/// `/graphql`. Mutations with an `Idempotency-Key` are looked up among `answers`.
+pub fn routes<S>(engine: Arc<Engine>, answers: Option<Answers>, body_limit: BodyLimit) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -56,10 +55,7 @@ where
     Router::new().route("/graphql", methods).with_state(Transport {
         engine,
         answers,
-        body_limit: BodyLimit {
-            name: "server.body_limit_bytes",
-            bytes: body_limit,
-        },
+        body_limit,
     })
 }
 
@@ -120,13 +116,11 @@ async fn read_post(transport: &Transport, request: Request) -> Result<(Media, Op
             "The body is not declared as JSON: send it with \"content-type: application/json\", in UTF-8.",
         ));
     }
-    let body = body::read(&parts.headers, body, transport.body_limit).await?;
+    let body = body::read(&parts.headers, body, &transport.body_limit).await?;
     let operation = params::from_body(&body)?;
-    let keyed = parts
-        .headers
-        .contains_key(idempotency::IDEMPOTENCY_KEY)
-        .then(|| Box::new((parts, body)));
-    Ok((media, operation, Method::Post(keyed)))
+    let keyed = Keyed::of(&parts, &body);
+    let share = body.into_share();
+    Ok((media, operation, Method::Post { keyed, share }))
 }
 
 fn negotiate(headers: &HeaderMap) -> Result<Media, Refusal> {
@@ -142,8 +136,13 @@ fn negotiate(headers: &HeaderMap) -> Result<Media, Refusal> {
 enum Method {
     /// It may only be a query.
     Get,
-    /// It may be a mutation; the request itself, where it has an `Idempotency-Key`.
-    Post(Option<Box<(Parts, Bytes)>>),
+    /// It may be a mutation.
+    Post {
+        /// Its key, or why it has none that can be used, which is of interest for a mutation only.
+        keyed: Result<Option<Keyed>, Refusal>,
+        /// The room that what it says takes until it is answered.
+        share: Share,
+    },
 }
 
 /// Runs an operation, or finds the answer that it was given before.
@@ -163,32 +162,33 @@ async fn run(
     };
     line.kind = Some(prepared.kind());
     line.name = prepared.name().map(str::to_owned);
-    let keyed = match (prepared.kind(), method) {
-        (OperationType::Query, _) | (_, Method::Post(None)) => None,
-        (_, Method::Get) => {
+    let is_query = prepared.kind() == OperationType::Query;
+    let (keyed, share) = match method {
+        Method::Get if is_query => (None, Share::default()),
+        Method::Get => {
             return Err(Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Only a query can be run by GET: send this operation by POST.",
             )
             .with(ALLOW, HeaderValue::from_static("POST")));
         }
-        (_, Method::Post(Some(request))) => Keyed::of(&request.0, &request.1)?,
+        Method::Post { share, .. } if is_query => (None, share),
+        Method::Post { keyed, share } => (keyed?, share),
     };
     let mut context = RequestContext::new(line.id.clone(), Arc::clone(engine.limits()));
     context.statements = line.statements.clone();
     context.seed = keyed.as_ref().map(Keyed::seed);
     let id = line.id.clone();
-    let execution = execute(engine, prepared, context, line);
+    let execution = async move {
+        let answer = engine.execute(prepared, context).await;
+        drop(share);
+        line.end(&answer)
+    };
     let reply = idempotency::once(transport.answers.as_ref(), keyed, execution).await?;
     if reply.is_replayed {
         tracing::info!(target: "heirloom::request", request_id = id.as_str(), status = reply.status.as_u16(), "replayed");
     }
     Ok(varying(reply))
-}
-
-async fn execute(engine: Arc<Engine>, prepared: Prepared, context: RequestContext, line: LogLine) -> Reply {
-    let answer = engine.execute(prepared, context).await;
-    line.end(&answer)
 }
 
 /// An answer whose form depends on what the client accepts.

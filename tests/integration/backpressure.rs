@@ -69,7 +69,7 @@ async fn names(app: &TestApp) -> BTreeSet<String> {
 
 /// The answer says that there is no room, and when to come again.
 fn says_full(reply: &Reply) {
-    reply.refused("UNAVAILABLE").says(&["writes waiting", "try again"]);
+    reply.refused("UNAVAILABLE").says(&["takes on at a time", "try again"]);
     assert_eq!(reply.status, 200, "GraphQL was executed: {}", reply.body);
     assert_eq!(reply.errors[0]["extensions"]["retryable"], true);
     let seconds: u32 = reply.headers[RETRY_AFTER].to_str().unwrap().parse().unwrap();

@@ -7,7 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use flate2::{Compression, write::GzEncoder};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use heirloom::config::Config;
 use serde_json::json;
 
@@ -142,4 +142,51 @@ async fn what_would_grow_beyond_the_limit_is_refused_before_it_does() {
     send(&toy, &["gzip"], padded(100_001))
         .await
         .refused(413, "LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
+async fn all_bodies_together_have_a_limit_too() {
+    let mut config = Config::default();
+    config.server.body_limit_bytes = 1_000;
+    config.server.body_room_bytes = 1_500;
+    let toy = std::sync::Arc::new(Toy::with(&config));
+    let padded = [QUERY, &vec![b' '; 900 - QUERY.len()]].concat();
+    let (arrived, arrival) = tokio::sync::oneshot::channel();
+    let (go_on, gone_on) = tokio::sync::oneshot::channel::<()>();
+    // Its bytes are there, but its end is not.
+    let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(padded.clone()))]);
+    let last = stream::once(async move {
+        arrived.send(()).unwrap();
+        gone_on.await.unwrap();
+        Ok(Bytes::new())
+    });
+    let slow = tokio::spawn({
+        let toy = std::sync::Arc::clone(&toy);
+        async move { send(&toy, &[], Body::from_stream(first.chain(last))).await }
+    });
+    arrival.await.unwrap();
+    for (encodings, body) in [(&[][..], padded.clone()), (&["gzip"], gzip(&padded))] {
+        let reply = send(&toy, encodings, body).await;
+        reply.refused(503, "UNAVAILABLE");
+        assert!(!reply.header(header::RETRY_AFTER).is_empty());
+        assert!(reply.text().contains("try again"), "{}", reply.text());
+    }
+    assert_eq!(
+        send(&toy, &[], QUERY.to_vec()).await.status,
+        200,
+        "a small one finds room"
+    );
+    go_on.send(()).unwrap();
+    assert_eq!(slow.await.unwrap().status, 200);
+    assert_eq!(send(&toy, &[], padded).await.status, 200, "room is given back");
+}
+
+#[test]
+fn room_for_less_than_one_body_is_no_configuration() {
+    let environment = [("HEIRLOOM_SERVER_BODY_ROOM_BYTES".to_owned(), "1000".to_owned())];
+    let error = Config::load(None, environment, &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("server.body_room_bytes is 1000, but must be at least 67108864"),
+        "{error}"
+    );
 }
