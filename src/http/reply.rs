@@ -115,20 +115,21 @@ impl Refusal {
     }
 
     /// As a JSON object with `code`, `message`, and what else belongs to the error, such as `limit` and `actual`.
-    pub fn into_rest(self, id: &RequestId) -> Response {
+    pub fn into_rest(mut self, id: &RequestId) -> Response {
+        let headers = std::mem::take(&mut self.headers);
+        let mut response = self.into_rest_reply(id).into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+
+    /// The same as an answer to an execution: what may work later is not final.
+    pub fn into_rest_reply(self, id: &RequestId) -> Reply {
         log(self.status, self.error.code(), id);
         let mut error = self.error.into_server_error();
         finish(&mut error, id.as_str());
         let mut object = serde_json::to_value(error.extensions).unwrap_or_default();
         object["message"] = error.message.into();
-        let mut response = (
-            self.status,
-            [(CONTENT_TYPE, Media::Json.content_type())],
-            object.to_string(),
-        )
-            .into_response();
-        response.headers_mut().extend(self.headers);
-        response
+        Reply::new(self.status, Media::Json.content_type(), object.to_string())
     }
 
     /// In the shape that is spoken at a path.

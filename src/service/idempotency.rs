@@ -94,7 +94,8 @@ pub struct Claim {
 #[derive(Debug)]
 struct Keep {
     answer: Model,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    /// Whether it was written: another process may have kept one before.
+    done: oneshot::Sender<Result<bool, StoreError>>,
 }
 
 impl Answers {
@@ -118,17 +119,14 @@ impl Answers {
     /// # Errors
     /// When the database does not say whether there is an answer.
     pub async fn turn(&self, key: &str, fingerprint: Fingerprint) -> Result<Turn, StoreError> {
-        if let Some(kept) = self.find(key).await? {
-            return Ok(repeated(kept, fingerprint));
-        }
+        // Before the look, so that nobody else begins after it.
         let turn = self.claim(key, fingerprint);
-        // The first may have ended since the table was read.
-        if matches!(turn, Turn::First(_))
-            && let Some(kept) = self.find(key).await?
-        {
-            return Ok(repeated(kept, fingerprint));
-        }
-        Ok(turn)
+        // Also where another has a claim: it may be one that finds the answer there.
+        Ok(match self.find(key).await? {
+            Some(kept) if kept.fingerprint == fingerprint.0 => Turn::Repeated(kept.into()),
+            Some(_) => Turn::Taken,
+            None => turn,
+        })
     }
 
     async fn find(&self, key: &str) -> Result<Option<Model>, StoreError> {
@@ -151,14 +149,6 @@ impl Answers {
                 })
             }
         }
-    }
-}
-
-fn repeated(kept: Model, fingerprint: Fingerprint) -> Turn {
-    if kept.fingerprint == fingerprint.0 {
-        Turn::Repeated(kept.into())
-    } else {
-        Turn::Taken
     }
 }
 
@@ -189,13 +179,13 @@ impl Claim {
             recorded_at: answers.clock.now().0,
         };
         let (done, written) = oneshot::channel();
-        if answers.to_keep.send(Keep { answer: row, done }).await.is_ok()
-            && let Ok(result) = written.await
-        {
-            result?;
+        // Nobody is left to write, or to be told, where the process is ending.
+        let sent = answers.to_keep.send(Keep { answer: row, done }).await.is_ok();
+        if !sent || written.await.unwrap_or(Ok(true))? {
+            return Ok(answer);
         }
-        let kept = answers.find(&self.key).await?;
-        Ok(kept
+        let earlier = answers.find(&self.key).await?;
+        Ok(earlier
             .filter(|kept| kept.fingerprint == self.fingerprint.0)
             .map_or(answer, KeptAnswer::from))
     }
@@ -213,24 +203,37 @@ fn oldest(clock: &Clock, lifetime: i64) -> Timestamp {
     Timestamp(clock.now().0.saturating_sub(lifetime))
 }
 
-/// Writes answers: whatever has become ready while the last ones were written goes together.
+/// Writes answers: whatever has become ready while the last ones were written goes together. After it some old ones go, at most
+/// once a minute, or each time as long as there are many: more of them go than new ones come.
 async fn keep_together(store: Store, clock: Clock, lifetime: i64, mut waiting: mpsc::Receiver<Keep>) {
-    let mut group = Vec::with_capacity(GROUP);
-    let mut pruned_at = i64::MIN;
+    let mut group = Vec::new();
+    let (mut pruned_at, mut many) = (i64::MIN, false);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
-        let (rows, askers): (Vec<_>, Vec<_>) = group.drain(..).map(|keep| (keep.answer, keep.done)).unzip();
         let since = oldest(&clock, lifetime);
-        let result = idempotent_answer_keep(&store, rows, since).await;
-        for asker in askers {
-            // Whoever asked may have gone away.
-            let _ = asker.send(result.clone());
-        }
+        keep_group(&store, std::mem::take(&mut group), since).await;
         let now = clock.now().0;
-        if now.saturating_sub(pruned_at) >= PRUNE_EVERY {
+        if many || now.saturating_sub(pruned_at) >= PRUNE_EVERY {
             pruned_at = now;
-            if let Err(error) = idempotent_answer_prune(&store, since).await {
+            many = idempotent_answer_prune(&store, since).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "old answers of repeated requests could not be thrown away");
-            }
+                false
+            });
         }
+    }
+}
+
+async fn keep_group(store: &Store, group: Vec<Keep>, since: Timestamp) {
+    let (mut rows, mut askers) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+    for Keep { answer, done } in group {
+        askers.push((answer.key.clone(), done));
+        rows.push(answer);
+    }
+    let result = idempotent_answer_keep(store, rows, since).await;
+    for (key, done) in askers {
+        // Whoever asked may have gone away.
+        let _ = done.send(match &result {
+            Ok(kept) => Ok(kept.contains(&key)),
+            Err(error) => Err(error.clone()),
+        });
     }
 }

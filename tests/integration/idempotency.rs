@@ -9,7 +9,8 @@ use axum::{
         header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
     },
 };
-use heirloom::config::Config;
+use entity::idempotent_answer;
+use heirloom::{config::Config, domain::time::Timestamp, store::idempotency::idempotent_answer_keep};
 use serde_json::{Value, json};
 
 use crate::{
@@ -306,6 +307,29 @@ on_both_databases! {
         app.pass(3_601);
         send(&app, "new", &creation(&version("orders", "new"))).await.ok();
         while kept(&app).await != 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn old_answers_go_faster_than_new_ones_come(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let old = |n: i64| idempotent_answer::Model {
+            key: format!("old {n}"),
+            fingerprint: vec![0; 32],
+            status: 200,
+            content_type: "application/json".to_owned(),
+            body: b"{}".to_vec(),
+            recorded_at: n,
+        };
+        let answers: Vec<_> = (0..700).map(old).collect();
+        let written = idempotent_answer_keep(&app.store, answers.clone(), Timestamp(0)).await.unwrap();
+        assert_eq!(written.len(), 700);
+        let again = idempotent_answer_keep(&app.store, answers, Timestamp(350)).await.unwrap();
+        assert_eq!(again.len(), 350, "those that are older than 350 are replaced");
+        for n in 1..=3 {
+            send(&app, &format!("k{n}"), &creation(&version("orders", &format!("v{n}")))).await.ok();
+        }
+        while kept(&app).await != 3 {
             tokio::task::yield_now().await;
         }
     }
