@@ -374,3 +374,116 @@ async fn a_version_named_by_the_server_has_32_digits_with_a_key_too() {
         .await;
     assert_eq!(found["version"], name.as_str());
 }
+
+/// A REST endpoint as they are all made: it counts how often it is executed, and answers what its body asks for.
+mod an_endpoint_under_api {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    use axum::{
+        Router,
+        extract::State,
+        http::{HeaderValue, StatusCode},
+        response::{IntoResponse, Response},
+        routing::post,
+    };
+    use heirloom::{
+        graphql::{context::RequestId, error::ApiError},
+        http::{
+            body::{self, BodyLimit, BodyRoom},
+            idempotency::{Keyed, once},
+            reply::{Refusal, Reply},
+        },
+        service::{Clock, WriteError, idempotency::Answers},
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Endpoint {
+        answers: Answers,
+        limit: BodyLimit,
+        executed: Arc<AtomicU16>,
+    }
+
+    async fn answer(State(endpoint): State<Endpoint>, request: Request<Body>) -> Response {
+        let id = RequestId::random();
+        let answered = run(endpoint, request, id.clone()).await;
+        answered.map_or_else(|refusal| refusal.into_rest(&id), IntoResponse::into_response)
+    }
+
+    async fn run(endpoint: Endpoint, request: Request<Body>, id: RequestId) -> Result<Reply, Refusal> {
+        let (parts, body) = request.into_parts();
+        let body = body::read(&parts.headers, body, &endpoint.limit).await?;
+        let keyed = Keyed::of(&parts, &body)?;
+        let execution = async move {
+            let times = endpoint.executed.fetch_add(1, Ordering::SeqCst) + 1;
+            match &body[..] {
+                b"full" => Refusal::from(ApiError::from(WriteError::Full)).into_rest_reply(&id),
+                _ => Reply::new(
+                    StatusCode::CREATED,
+                    HeaderValue::from_static("text/plain"),
+                    format!("{times}"),
+                ),
+            }
+        };
+        once(Some(&endpoint.answers), keyed, execution).await
+    }
+
+    async fn send(router: &Router, key: Option<&str>, body: &[u8]) -> Reply3 {
+        let mut request = Request::post("/api/v1/things");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = router.clone().oneshot(request.body(Body::from(body.to_vec())).unwrap());
+        let (parts, body) = response.await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
+        let replayed = parts.headers.contains_key("idempotency-replayed");
+        if parts.status == 503 {
+            assert!(parts.headers.contains_key(RETRY_AFTER));
+        }
+        (
+            parts.status.as_u16(),
+            replayed,
+            String::from_utf8(bytes.to_vec()).unwrap(),
+        )
+    }
+
+    /// Status, whether it was replayed, and the body.
+    type Reply3 = (u16, bool, String);
+
+    #[tokio::test]
+    async fn has_the_same_in_one_function() {
+        let db = TestDb::sqlite().await;
+        let endpoint = Endpoint {
+            answers: Answers::start(db.store().await, Clock::System, 1),
+            limit: BodyLimit {
+                name: "limits.event_body_bytes",
+                bytes: 10,
+                room: BodyRoom::new(100),
+            },
+            executed: Arc::default(),
+        };
+        let router = Router::new().route("/api/v1/things", post(answer)).with_state(endpoint);
+        let created = |replayed, body: &str| (201, replayed, body.to_owned());
+        assert_eq!(send(&router, Some("k"), b"a").await, created(false, "1"));
+        assert_eq!(send(&router, Some("k"), b"a").await, created(true, "1"));
+        assert_eq!(send(&router, None, b"a").await, created(false, "2"));
+        for (key, body, status, code) in [
+            ("k", &b"b"[..], 422, "BAD_USER_INPUT"),
+            ("", b"a", 400, "BAD_USER_INPUT"),
+            ("k", b"more than ten bytes", 413, "LIMIT_EXCEEDED"),
+            ("k2", b"full", 503, "UNAVAILABLE"),
+        ] {
+            let (said, _, text) = send(&router, Some(key), body).await;
+            let error: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((said, &error["code"]), (status, &json!(code)), "{text}");
+            assert!(error["message"].as_str().unwrap().ends_with('.'), "{text}");
+        }
+        assert_eq!(
+            send(&router, Some("k2"), b"a").await,
+            created(false, "4"),
+            "503 is not kept"
+        );
+    }
+}
