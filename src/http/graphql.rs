@@ -145,6 +145,23 @@ enum Method {
     },
 }
 
+impl Method {
+    /// What belongs to an operation of a kind that was sent so.
+    fn permit(self, kind: OperationType) -> Result<(Option<Keyed>, Share), Refusal> {
+        let is_query = kind == OperationType::Query;
+        match self {
+            Self::Get if is_query => Ok((None, Share::default())),
+            Self::Get => Err(Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Only a query can be run by GET: send this operation by POST.",
+            )
+            .with(ALLOW, HeaderValue::from_static("POST"))),
+            Self::Post { share, .. } if is_query => Ok((None, share)),
+            Self::Post { keyed, share } => Ok((keyed?, share)),
+        }
+    }
+}
+
 /// Runs an operation, or finds the answer that it was given before.
 async fn run(
     transport: &Transport,
@@ -162,19 +179,7 @@ async fn run(
     };
     line.kind = Some(prepared.kind());
     line.name = prepared.name().map(str::to_owned);
-    let is_query = prepared.kind() == OperationType::Query;
-    let (keyed, share) = match method {
-        Method::Get if is_query => (None, Share::default()),
-        Method::Get => {
-            return Err(Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Only a query can be run by GET: send this operation by POST.",
-            )
-            .with(ALLOW, HeaderValue::from_static("POST")));
-        }
-        Method::Post { share, .. } if is_query => (None, share),
-        Method::Post { keyed, share } => (keyed?, share),
-    };
+    let (keyed, share) = method.permit(prepared.kind())?;
     let mut context = RequestContext::new(line.id.clone(), Arc::clone(engine.limits()));
     context.statements = line.statements.clone();
     context.seed = keyed.as_ref().map(Keyed::seed);
