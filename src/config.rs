@@ -54,6 +54,8 @@ pub struct Server {
     pub cors_allowed_origins: Vec<String>,
     /// The largest request body, in bytes, after decompression.
     pub body_limit_bytes: usize,
+    /// Bytes that the bodies of all requests under way may have together; one more is answered UNAVAILABLE.
+    pub body_room_bytes: usize,
     /// The smallest answer that is compressed, in bytes, for a client that accepts gzip.
     pub compression_minimum_bytes: u64,
     /// How many parsed documents are kept.
@@ -71,6 +73,7 @@ impl Default for Server {
             shutdown_grace_ms: 35_000,
             cors_allowed_origins: Vec::new(),
             body_limit_bytes: 32 * 1024 * 1024,
+            body_room_bytes: 256 * 1024 * 1024,
             compression_minimum_bytes: 1024,
             document_cache_entries: 1000,
             document_cache_bytes: 1024 * 1024,
@@ -143,6 +146,17 @@ pub struct Limits {
     pub lineage_paths_maximum: usize,
     /// How long one walk may take, in milliseconds; then the answer says DEADLINE in `stoppedBy`, and can be resumed.
     pub lineage_deadline_ms: usize,
+    /// The largest body of events, in bytes, after decompression.
+    pub event_body_bytes: usize,
+    /// The largest event, in bytes.
+    pub event_bytes: usize,
+    /// Submissions that wait to be written or are being written; one more is answered UNAVAILABLE at once.
+    pub write_queue_submissions: usize,
+    /// Bytes that the records of those submissions hold in memory; one more submission is answered UNAVAILABLE at once, but
+    /// one that is larger than this is taken when no other is there.
+    pub write_queue_bytes: usize,
+    /// How long the answer to a request with an `Idempotency-Key` is kept, in hours.
+    pub idempotency_hours: usize,
 }
 
 impl Default for Limits {
@@ -165,6 +179,11 @@ impl Default for Limits {
             lineage_export_maximum: 10_000,
             lineage_paths_maximum: 100,
             lineage_deadline_ms: 10_000,
+            event_body_bytes: 64 * 1024 * 1024,
+            event_bytes: 16 * 1024 * 1024,
+            write_queue_submissions: 10_000,
+            write_queue_bytes: 256 * 1024 * 1024,
+            idempotency_hours: 24,
         }
     }
 }
@@ -258,6 +277,13 @@ impl Config {
         self.server.validate(&mut problems);
         self.database.validate(&mut problems);
         self.limits.validate(&mut problems);
+        let largest = self.server.body_limit_bytes.max(self.limits.event_body_bytes);
+        if self.server.body_room_bytes < largest {
+            problems.push(format!(
+                "server.body_room_bytes is {}, but must be at least {largest}, which the largest body may have",
+                self.server.body_room_bytes
+            ));
+        }
         if self.telemetry.filter.trim().is_empty() {
             problems.push("telemetry.filter is empty: name a level such as \"info\"".to_owned());
         }
@@ -315,6 +341,11 @@ impl Limits {
             ("lineage_export_maximum", self.lineage_export_maximum),
             ("lineage_paths_maximum", self.lineage_paths_maximum),
             ("lineage_deadline_ms", self.lineage_deadline_ms),
+            ("event_body_bytes", self.event_body_bytes),
+            ("event_bytes", self.event_bytes),
+            ("write_queue_submissions", self.write_queue_submissions),
+            ("write_queue_bytes", self.write_queue_bytes),
+            ("idempotency_hours", self.idempotency_hours),
         ] {
             at_least_one(problems, &format!("limits.{name}"), value as u64);
         }

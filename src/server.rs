@@ -2,27 +2,32 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode, serve::ListenerExt};
+use axum::{Router, http::Uri, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 
 use crate::{
     config::Config,
-    graphql::{
-        context::RequestId,
-        engine::Engine,
-        error::{ApiError, ErrorCode},
-        resources::Resources,
-        schema_builder,
-    },
+    graphql::{context::RequestId, engine::Engine, error::ApiError, resources::Resources, schema_builder},
     http::{
+        body::{BodyLimit, BodyRoom},
         graphiql, graphql,
         health::{self, Readiness},
         layers, lineage,
+        reply::Refusal,
     },
     lineage::Lineage,
-    service::Writer,
+    service::{Writer, WriterOptions, idempotency::Answers},
     store::{SchemaState, Store},
 };
+
+/// The write queue as it is configured.
+pub fn writer_options(config: &Config) -> WriterOptions {
+    WriterOptions {
+        submissions: config.limits.write_queue_submissions,
+        bytes: config.limits.write_queue_bytes,
+        ..WriterOptions::default()
+    }
+}
 
 /// Everything that requests share.
 #[derive(Clone)]
@@ -31,6 +36,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// The schema, ready to answer.
     pub engine: Arc<Engine>,
+    /// The answers kept for requests with an `Idempotency-Key`; none: the header is not heeded.
+    pub answers: Option<Answers>,
     /// Whether the database answers.
     pub readiness: Readiness,
     /// The write queue that events go to; without one there are no routes for them.
@@ -46,8 +53,11 @@ impl AppState {
             let resources = Resources::new(&reader, queue.clone(), graph.clone(), &context);
             request.data(resources).data(context)
         });
+        let hours = config.limits.idempotency_hours;
+        let answers = Answers::start(store.clone(), writer.clock().clone(), hours);
         let store = store.clone();
         Self {
+            answers: Some(answers),
             config: Arc::new(config),
             engine: Arc::new(engine),
             readiness: Arc::new(move || {
@@ -75,17 +85,23 @@ async fn readiness(store: &Store) -> Result<(), String> {
     }
 }
 
-const EVENT_BODY_BYTES: usize = 64 << 20;
-const EVENT_BYTES: usize = 16 << 20;
-
-/// All routes: `/graphql`, GraphiQL at `/`, `/healthz` and `/readyz`.
+/// All routes: `/graphql`, events at `/api/v1/lineage`, GraphiQL at `/`, `/healthz` and `/readyz`.
 pub fn router(state: AppState) -> Router {
     let server = &state.config.server;
-    let events = state
-        .events
-        .map(|writer| lineage::routes(writer, EVENT_BODY_BYTES, EVENT_BYTES));
+    let limits = &state.config.limits;
+    let room = BodyRoom::new(server.body_room_bytes);
+    let body = |name, bytes| BodyLimit {
+        name,
+        bytes,
+        room: room.clone(),
+    };
+    let operations = body("server.body_limit_bytes", server.body_limit_bytes);
+    let events = state.events.map(|writer| {
+        let bodies = body("limits.event_body_bytes", limits.event_body_bytes);
+        lineage::routes(writer, state.answers.clone(), bodies, limits.event_bytes)
+    });
     let routes = Router::new()
-        .merge(graphql::routes(Arc::clone(&state.engine), server.body_limit_bytes))
+        .merge(graphql::routes(Arc::clone(&state.engine), state.answers, operations))
         .merge(events.unwrap_or_default())
         .merge(graphiql::routes())
         .merge(health::routes(state.readiness))
@@ -93,12 +109,9 @@ pub fn router(state: AppState) -> Router {
     layers::surround(routes, server)
 }
 
-async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>) -> axum::response::Response {
-    let error = ApiError::new(
-        ErrorCode::NotFound,
-        "There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.",
-    );
-    graphql::refuse(StatusCode::NOT_FOUND, error, &id)
+async fn nothing_here(axum::Extension(id): axum::Extension<RequestId>, uri: Uri) -> axum::response::Response {
+    let error = ApiError::not_found("There is nothing at this path: GraphQL is at /graphql, GraphiQL at /.");
+    Refusal::from(error).at(uri.path(), &id)
 }
 
 /// The wishes that the process should end: the first ends it gracefully, the second at once.

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod event;
 pub mod execution;
 pub mod floating_input;
+pub mod idempotent_answer;
 pub mod ids;
 pub mod partition;
 pub mod partition_value;

@@ -10,6 +10,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 mod m20261123_000001_artifacts;
 mod m20261123_000002_executions;
 mod m20261124_000003_events;
+mod m20261124_000004_idempotency;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_artifacts::Migration),
             Box::new(m20261123_000002_executions::Migration),
             Box::new(m20261124_000003_events::Migration),
+            Box::new(m20261124_000004_idempotency::Migration),
         ]
     }
 }

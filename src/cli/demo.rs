@@ -10,8 +10,8 @@ use clap::Args;
 use heirloom::config::{self, Config};
 use heirloom::demo::record_sample;
 use heirloom::sample;
-use heirloom::server::Shutdown;
-use heirloom::service::{Clock, Writer, WriterOptions};
+use heirloom::server::{self, Shutdown};
+use heirloom::service::{Clock, Writer};
 use heirloom::store::Store;
 use heirloom::store::scope::revision_newest;
 use heirloom::telemetry;
@@ -96,7 +96,7 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
     } else {
         eprintln!("the database has records already, so the sample is left out");
     }
-    let writer = Writer::start(store.clone(), WriterOptions::default());
+    let writer = Writer::start(store.clone(), server::writer_options(&config));
     println!(
         "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
         reachable(listener.local_addr()?)

@@ -9,7 +9,7 @@ use clap::Args;
 use heirloom::config::Config;
 use heirloom::lineage::Lineage;
 use heirloom::server::{self, AppState, Ended, Shutdown};
-use heirloom::service::{Writer, WriterOptions};
+use heirloom::service::Writer;
 use heirloom::store::Store;
 use heirloom::telemetry;
 use tokio::net::TcpListener;
@@ -49,7 +49,7 @@ pub async fn run(config: Config, arguments: &Arguments) -> Result<ExitCode> {
         Behind::MigrateFile
     };
     let store = database::open(&config, behind).await?;
-    let writer = Writer::start(store.clone(), WriterOptions::default());
+    let writer = Writer::start(store.clone(), server::writer_options(&config));
     answer(config, store, writer, listener, shutdown).await
 }
 

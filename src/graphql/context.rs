@@ -10,6 +10,7 @@ use std::{
 
 use super::dispatch::Dispatcher;
 use crate::config::Limits;
+use crate::service::idempotency::Seed;
 
 /// The id of a request, which the client gave in `x-request-id` or the server made; it finds the request in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,6 +78,8 @@ pub struct RequestContext {
     pub reads: Dispatcher,
     /// Whether long lists of plain fields are written from prepared rows. Always, but in the test that compares both ways.
     pub prepares_rows: bool,
+    /// What names that are not given are made of, where the request may come again under a key; none: of chance.
+    pub seed: Option<Seed>,
 }
 
 impl RequestContext {
@@ -88,6 +91,7 @@ impl RequestContext {
             limits,
             reads: Dispatcher::default(),
             prepares_rows: true,
+            seed: None,
         }
     }
 }

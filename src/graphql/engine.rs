@@ -137,6 +137,13 @@ impl Answer {
         }
     }
 
+    /// Whether there is nothing but UNAVAILABLE: the same request may work in a while.
+    pub fn is_unavailable(&self) -> bool {
+        let is_empty = self.data.as_ref().is_none_or(|data| *data == Value::Null);
+        let codes: Vec<_> = self.codes().collect();
+        is_empty && !codes.is_empty() && codes.iter().all(|code| *code == ErrorCode::Unavailable)
+    }
+
     /// The codes of the errors, in their order.
     pub fn codes(&self) -> impl Iterator<Item = ErrorCode> {
         self.errors.iter().filter_map(code_of)

@@ -36,7 +36,7 @@ pub enum ErrorCode {
     LimitExceeded,
     /// The answer took longer than a request may take.
     DeadlineExceeded,
-    /// The database does not answer; trying again may help.
+    /// The database does not answer, or too much waits to be written; trying again may help.
     Unavailable,
     /// A fault of the server; `extensions.requestId` finds its cause in the log.
     Internal,
@@ -191,6 +191,14 @@ impl ApiError {
             "The database does not answer at the moment: try again in a few seconds.",
         )
         .because(cause)
+    }
+
+    /// More is waiting than the server takes on: writes, or bodies of requests.
+    pub fn overloaded() -> Self {
+        Self::new(
+            ErrorCode::Unavailable,
+            "The server has as much to do as it takes on at a time: try again in a few seconds.",
+        )
     }
 
     /// A fault of ours. The cause is for the log; the client hears nothing but the request's id.

@@ -4,6 +4,7 @@
 use async_graphql::{Context, ID, Object};
 use entity::VersionId;
 
+use super::context::RequestContext;
 use super::error::ApiError;
 use super::inputs::records::{
     CreateVersionInput, DeclareArtifactInput, DeleteVersionInput, RecordExecutionInput, RecordInput, RemoveAliasInput,
@@ -22,7 +23,7 @@ use super::types::version::Version;
 use super::view::View;
 use crate::domain::Invalid;
 use crate::domain::key::ArtifactKey;
-use crate::domain::record::{DeleteVersion, Record, SetAlias};
+use crate::domain::record::{CreateVersion, DeleteVersion, Record, SetAlias};
 use crate::service::{Mode, NodeRef, Touched, Verdict};
 
 /// The mutations.
@@ -97,6 +98,13 @@ async fn version_key(resources: &Resources, id: &ID) -> Result<(ArtifactKey, Str
     Ok((artifact.row.key_of(), version.row.version.clone()))
 }
 
+/// The name of what a field makes, where its request may come again under a key: the same each time.
+fn name_of_request(ctx: &Context<'_>) -> Option<String> {
+    let seed = ctx.data_opt::<RequestContext>()?.seed?;
+    let field = ctx.field();
+    Some(seed.name(field.alias().unwrap_or_else(|| field.name())))
+}
+
 /// The mutations. What is answered as done is on disk, and visible from the revision answered on.
 #[Object]
 impl Mutation {
@@ -126,7 +134,9 @@ impl Mutation {
         #[graphql(desc = "The version.")] input: CreateVersionInput,
     ) -> Result<CreateVersionPayload, ApiError> {
         let resources = Resources::of(ctx)?;
-        let done = submit(resources, Record::Version(input.try_into().map_err(in_input)?)).await?;
+        let mut version: CreateVersion = input.try_into().map_err(in_input)?;
+        version.version = version.version.or_else(|| name_of_request(ctx));
+        let done = submit(resources, Record::Version(version)).await?;
         Ok(CreateVersionPayload {
             version: done.version(resources).await?,
             created: done.touched.created,

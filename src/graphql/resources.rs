@@ -137,6 +137,7 @@ impl From<StoreError> for ApiError {
 impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> Self {
         match error {
+            WriteError::Full => Self::overloaded(),
             WriteError::Unavailable(cause) => Self::unavailable(cause),
             WriteError::Store(error) => error.into(),
         }

@@ -4,85 +4,59 @@
 //! without asking (a form, plain text, a link) never changes anything: `POST` takes JSON only, and `GET` runs queries
 //! only.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
     Extension, Router,
-    body::{BodyDataStream, Bytes},
+    body::Bytes,
     extract::{RawQuery, Request, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY},
+        header::{ALLOW, VARY},
     },
     response::{IntoResponse, Response},
     routing::get,
 };
-use bytes::BytesMut;
-use futures_util::StreamExt;
 
 use super::{
+    body::{self, BodyLimit, Share},
+    idempotency::{self, Keyed},
     negotiation::{Media, is_json_body},
     params,
+    reply::{self, Refusal, Reply},
 };
-use crate::graphql::{
-    context::{RequestContext, RequestId},
-    engine::{Answer, Engine, Operation},
-    error::{ApiError, ErrorCode},
+use crate::{
+    graphql::{
+        context::{RequestContext, RequestId, StatementCounter},
+        engine::{Answer, Engine, Operation},
+        error::{ApiError, ErrorCode},
+    },
+    service::idempotency::Answers,
 };
 
 /// The methods of the route.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 
-/// How long the rest of a body that is too large is read and thrown away, so that the client gets to read the refusal.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
-/// The most bytes that are set aside for a body on the word of its client alone.
-const FIRST_ALLOCATION: usize = 256 * 1024;
-
 /// What the route needs.
 #[derive(Clone)]
 struct Transport {
     engine: Arc<Engine>,
-    body_limit: usize,
+    answers: Option<Answers>,
+    body_limit: BodyLimit,
 }
 
-/// `/graphql`. Bodies of more than `body_limit` bytes are refused.
-pub fn routes<S>(engine: Arc<Engine>, body_limit: usize) -> Router<S>
+/// `/graphql`. Mutations with an `Idempotency-Key` are looked up among `answers`.
+pub fn routes<S>(engine: Arc<Engine>, answers: Option<Answers>, body_limit: BodyLimit) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let methods = get(answer_get).post(answer_post).fallback(refuse_method);
-    Router::new()
-        .route("/graphql", methods)
-        .with_state(Transport { engine, body_limit })
-}
-
-/// A request that is refused before there is anything to execute.
-struct Refusal {
-    status: StatusCode,
-    error: ApiError,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            error: ApiError::new(ErrorCode::BadUserInput, message),
-        }
-    }
-}
-
-impl From<ApiError> for Refusal {
-    fn from(error: ApiError) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error,
-        }
-    }
+    Router::new().route("/graphql", methods).with_state(Transport {
+        engine,
+        answers,
+        body_limit,
+    })
 }
 
 async fn answer_get(
@@ -94,27 +68,17 @@ async fn answer_get(
     let begun = Instant::now();
     let read = || -> Result<_, Refusal> {
         let media = negotiate(&headers)?;
-        Ok((
-            media,
-            params::from_query_string(query_string.as_deref().unwrap_or_default())?,
-        ))
+        let operation = params::from_query_string(query_string.as_deref().unwrap_or_default())?;
+        Ok((media, operation))
     };
-    match read() {
+    let answered = match read() {
         Ok((media, operation)) => {
-            run(
-                &transport,
-                Run {
-                    operation,
-                    media,
-                    begun,
-                    id,
-                    may_write: false,
-                },
-            )
-            .await
+            let line = LogLine::begin(begun, &id, media);
+            run(&transport, operation, Method::Get, line).await
         }
-        Err(Refusal { status, error }) => refuse(status, error, &id),
-    }
+        Err(refusal) => Err(refusal),
+    };
+    answered.unwrap_or_else(|refusal| refusal.into_graphql(&id))
 }
 
 async fn answer_post(
@@ -123,22 +87,14 @@ async fn answer_post(
     request: Request,
 ) -> Response {
     let begun = Instant::now();
-    match read_post(&transport, request).await {
-        Ok((media, operation)) => {
-            run(
-                &transport,
-                Run {
-                    operation,
-                    media,
-                    begun,
-                    id,
-                    may_write: true,
-                },
-            )
-            .await
+    let answered = match read_post(&transport, request).await {
+        Ok((media, operation, method)) => {
+            let line = LogLine::begin(begun, &id, media);
+            run(&transport, operation, method, line).await
         }
-        Err(Refusal { status, error }) => refuse(status, error, &id),
-    }
+        Err(refusal) => Err(refusal),
+    };
+    answered.unwrap_or_else(|refusal| refusal.into_graphql(&id))
 }
 
 async fn refuse_method(Extension(id): Extension<RequestId>) -> Response {
@@ -151,16 +107,20 @@ async fn refuse_method(Extension(id): Extension<RequestId>) -> Response {
     response
 }
 
-async fn read_post(transport: &Transport, request: Request) -> Result<(Media, Operation), Refusal> {
-    let media = negotiate(request.headers())?;
-    if !is_json_body(request.headers()) {
+async fn read_post(transport: &Transport, request: Request) -> Result<(Media, Operation, Method), Refusal> {
+    let (parts, body) = request.into_parts();
+    let media = negotiate(&parts.headers)?;
+    if !is_json_body(&parts.headers) {
         return Err(Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body is not declared as JSON: send it with \"content-type: application/json\", in UTF-8.",
         ));
     }
-    let body = read_body(request, transport.body_limit).await?;
-    Ok((media, params::from_body(&body)?))
+    let body = body::read(&parts.headers, body, &transport.body_limit).await?;
+    let operation = params::from_body(&body)?;
+    let keyed = Keyed::of(&parts, &body);
+    let share = body.into_share();
+    Ok((media, operation, Method::Post { keyed, share }))
 }
 
 fn negotiate(headers: &HeaderMap) -> Result<Media, Refusal> {
@@ -172,101 +132,103 @@ fn negotiate(headers: &HeaderMap) -> Result<Media, Refusal> {
     })
 }
 
-async fn read_body(request: Request, limit: usize) -> Result<Bytes, Refusal> {
-    let declared = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut chunks = request.into_body().into_data_stream();
-    if let Some(length) = declared.filter(|&length: &usize| length > limit) {
-        drain(chunks);
-        return Err(too_large(limit, length));
-    }
-    let mut body = BytesMut::with_capacity(declared.unwrap_or_default().min(FIRST_ALLOCATION));
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "The body broke off: send all of it."))?;
-        if body.len() + chunk.len() > limit {
-            drain(chunks);
-            return Err(too_large(limit, limit + 1));
+/// How an operation was sent.
+enum Method {
+    /// It may only be a query.
+    Get,
+    /// It may be a mutation.
+    Post {
+        /// Its key, or why it has none that can be used, which is of interest for a mutation only.
+        keyed: Result<Option<Keyed>, Refusal>,
+        /// The room that what it says takes until it is answered.
+        share: Share,
+    },
+}
+
+impl Method {
+    /// What belongs to an operation of a kind that was sent so.
+    fn permit(self, kind: OperationType) -> Result<(Option<Keyed>, Share), Refusal> {
+        let is_query = kind == OperationType::Query;
+        match self {
+            Self::Get if is_query => Ok((None, Share::default())),
+            Self::Get => Err(Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Only a query can be run by GET: send this operation by POST.",
+            )
+            .with(ALLOW, HeaderValue::from_static("POST"))),
+            Self::Post { share, .. } if is_query => Ok((None, share)),
+            Self::Post { keyed, share } => Ok((keyed?, share)),
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
-fn too_large(limit: usize, actual: usize) -> Refusal {
-    Refusal {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        error: ApiError::limit_exceeded("server.body_limit_bytes", "The body's bytes", limit, actual),
     }
 }
 
-/// Reads a body on and throws it away, beside the answer: most clients read no answer before they have sent everything.
-fn drain(mut rest: BodyDataStream) {
-    let to_its_end = async move { while let Some(Ok(_)) = rest.next().await {} };
-    tokio::spawn(tokio::time::timeout(DRAIN_LIMIT, to_its_end));
-}
-
-/// One operation on its way.
-struct Run {
+/// Runs an operation, or finds the answer that it was given before.
+async fn run(
+    transport: &Transport,
     operation: Operation,
-    media: Media,
-    begun: Instant,
-    id: RequestId,
-    /// Whether it may be a mutation.
-    may_write: bool,
-}
-
-async fn run(transport: &Transport, run: Run) -> Response {
-    let Run {
-        operation,
-        media,
-        begun,
-        id,
-        may_write,
-    } = run;
-    let engine = &transport.engine;
-    let context = RequestContext::new(id.clone(), Arc::clone(engine.limits()));
-    let mut line = LogLine {
-        begun,
-        id: &id,
-        statements: context.statements.clone(),
-        name: None,
-        kind: None,
-    };
+    method: Method,
+    mut line: LogLine,
+) -> Result<Response, Refusal> {
+    let engine = Arc::clone(&transport.engine);
     let prepared = match engine.prepare(operation).await {
         Ok(prepared) => prepared,
-        Err(errors) => return line.end(media, Answer::refused(errors, id.as_str())),
+        Err(errors) => {
+            let answer = Answer::refused(errors, line.id.as_str());
+            return Ok(varying(line.end(&answer)));
+        }
     };
     line.kind = Some(prepared.kind());
     line.name = prepared.name().map(str::to_owned);
-    if !may_write && prepared.kind() != OperationType::Query {
-        let error = ApiError::new(
-            ErrorCode::BadUserInput,
-            "Only a query can be run by GET: send this operation by POST.",
-        );
-        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, error, &id);
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return response;
+    let (keyed, share) = method.permit(prepared.kind())?;
+    let mut context = RequestContext::new(line.id.clone(), Arc::clone(engine.limits()));
+    context.statements = line.statements.clone();
+    context.seed = keyed.as_ref().map(Keyed::seed);
+    let id = line.id.clone();
+    let execution = async move {
+        let answer = engine.execute(prepared, context).await;
+        drop(share);
+        line.end(&answer)
+    };
+    let reply = idempotency::once(transport.answers.as_ref(), keyed, execution).await?;
+    if reply.is_replayed {
+        tracing::info!(target: "heirloom::request", request_id = id.as_str(), status = reply.status.as_u16(), "replayed");
     }
-    let answer = engine.execute(prepared, context).await;
-    line.end(media, answer)
+    Ok(varying(reply))
 }
 
-/// The one line that a request leaves in the log.
-struct LogLine<'a> {
+/// An answer whose form depends on what the client accepts.
+fn varying(reply: Reply) -> Response {
+    let mut response = reply.into_response();
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// A request under way, and the one line that it leaves in the log.
+struct LogLine {
     begun: Instant,
-    id: &'a RequestId,
-    statements: crate::graphql::context::StatementCounter,
+    id: RequestId,
+    media: Media,
+    statements: StatementCounter,
     name: Option<String>,
     kind: Option<OperationType>,
 }
 
-impl LogLine<'_> {
-    fn end(self, media: Media, answer: Answer) -> Response {
-        let status = status_of(media, &answer);
-        self.write(status, &answer);
-        respond(status, media, &answer)
+impl LogLine {
+    fn begin(begun: Instant, id: &RequestId, media: Media) -> Self {
+        Self {
+            begun,
+            id: id.clone(),
+            media,
+            statements: StatementCounter::default(),
+            name: None,
+            kind: None,
+        }
+    }
+
+    fn end(self, answer: &Answer) -> Reply {
+        let status = status_of(self.media, answer);
+        self.write(status, answer);
+        write(status, self.media, answer)
     }
 
     fn write(&self, status: StatusCode, answer: &Answer) {
@@ -300,27 +262,23 @@ fn status_of(media: Media, answer: &Answer) -> StatusCode {
     }
 }
 
-fn respond(status: StatusCode, media: Media, answer: &Answer) -> Response {
+fn write(status: StatusCode, media: Media, answer: &Answer) -> Reply {
     match serde_json::to_vec(answer) {
-        Ok(body) => (
-            status,
-            [
-                (CONTENT_TYPE, media.content_type()),
-                (VARY, HeaderValue::from_static("accept")),
-            ],
-            body,
-        )
-            .into_response(),
+        Ok(body) => {
+            let mut reply = Reply::new(status, media.content_type(), body);
+            reply.is_final &= answer.data.is_some() && !answer.codes().any(ErrorCode::is_server_fault);
+            reply.is_retryable = answer.is_unavailable();
+            reply
+        }
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Reply::new(StatusCode::INTERNAL_SERVER_ERROR, media.content_type(), Bytes::new())
         }
     }
 }
 
 /// The answer to a request that fails before, or beside, GraphQL: in GraphQL's shape all the same.
 pub fn refuse(status: StatusCode, error: ApiError, id: &RequestId) -> Response {
-    let code = error.code().as_str();
-    tracing::info!(target: "heirloom::request", request_id = id.as_str(), status = status.as_u16(), code, "refused");
-    respond(status, Media::Json, &Answer::refused(vec![error], id.as_str()))
+    reply::log(status, error.code(), id);
+    varying(write(status, Media::Json, &Answer::refused(vec![error], id.as_str())))
 }

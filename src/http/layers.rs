@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
@@ -17,7 +17,10 @@ use tower_http::{
 };
 use tracing::Instrument;
 
-use super::graphql::refuse;
+use super::{
+    idempotency::IDEMPOTENCY_KEY,
+    reply::{IDEMPOTENCY_REPLAYED, Refusal},
+};
 use crate::{
     config::Server,
     graphql::{context::RequestId, error::ApiError},
@@ -50,17 +53,14 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
         .and_then(|value| RequestId::given(value.to_str().ok()?))
         .unwrap_or_else(RequestId::random);
     request.extensions_mut().insert(id.clone());
-    let span = tracing::debug_span!("request", request_id = id.as_str(), path = request.uri().path());
+    let path = request.uri().path().to_owned();
+    let span = tracing::debug_span!("request", request_id = id.as_str(), path);
 
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answer).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => refuse(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ApiError::internal(said(panic.as_ref())),
-            &id,
-        ),
-        Err(_elapsed) => refuse(StatusCode::GATEWAY_TIMEOUT, ApiError::deadline_exceeded(limit_ms), &id),
+        Ok(Err(panic)) => Refusal::from(ApiError::internal(said(panic.as_ref()))).at(&path, &id),
+        Err(_elapsed) => Refusal::from(ApiError::deadline_exceeded(limit_ms)).at(&path, &id),
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -89,8 +89,15 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::CONTENT_TYPE, header::ACCEPT, header::AUTHORIZATION, REQUEST_ID])
-            .expose_headers([REQUEST_ID])
+            .allow_headers([
+                header::CONTENT_TYPE,
+                header::CONTENT_ENCODING,
+                header::ACCEPT,
+                header::AUTHORIZATION,
+                IDEMPOTENCY_KEY,
+                REQUEST_ID,
+            ])
+            .expose_headers([REQUEST_ID, header::RETRY_AFTER, IDEMPOTENCY_REPLAYED])
             .max_age(PREFLIGHT_MAX_AGE),
     )
 }

@@ -4,21 +4,29 @@
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{
+        HeaderValue, StatusCode,
+        header::ALLOW,
+    },
     response::{IntoResponse, Response},
     routing::post,
 };
 use serde_json::{Value, json, value::RawValue};
 
-use super::graphql::refuse;
+use super::{
+    body::{self, BodyLimit, Received},
+    idempotency::{self, Keyed},
+    negotiation::is_json_body,
+    reply::{Refusal, Reply},
+};
 use crate::{
     domain::{openlineage::Event, record::Record},
     graphql::{
         context::RequestId,
-        error::{ApiError, ErrorCode, finish},
+        error::{ApiError, ErrorCode},
         resources::rejection_code,
     },
-    service::{Mode, Rejection, Verdict, Writer},
+    service::{Mode, Rejection, Verdict, Writer, idempotency::Answers},
 };
 
 /// From how many bytes on a body is read apart from the threads that answer requests.
@@ -28,12 +36,14 @@ const LARGE: usize = 64 * 1024;
 #[derive(Clone)]
 struct Transport {
     writer: Writer,
-    body_limit: usize,
+    answers: Option<Answers>,
+    bodies: BodyLimit,
+    /// The most bytes of an event.
     event_limit: usize,
 }
 
-/// The two routes. Bodies of more than `body_limit` bytes are refused, and events of more than `event_limit`.
-pub fn routes<S>(writer: Writer, body_limit: usize, event_limit: usize) -> Router<S>
+/// The two routes. Events of more than `event_limit` bytes are refused.
+pub fn routes<S>(writer: Writer, answers: Option<Answers>, bodies: BodyLimit, event_limit: usize) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -42,18 +52,15 @@ where
         .route("/api/v1/lineage/batch", post(take_batch).fallback(refuse_method))
         .with_state(Transport {
             writer,
-            body_limit,
+            answers,
+            bodies,
             event_limit,
         })
 }
 
 async fn refuse_method(Extension(id): Extension<RequestId>) -> Response {
-    let error = ApiError::new(ErrorCode::BadUserInput, "Events are sent by POST.");
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, error, &id);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-    response
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Events are sent by POST: use it.");
+    refusal.with(ALLOW, HeaderValue::from_static("POST")).into_rest(&id)
 }
 
 async fn take_event(
@@ -61,23 +68,8 @@ async fn take_event(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let body = match read_text(request, transport.body_limit).await {
-        Ok(body) => body,
-        Err(error) => return answer_error(error, &id),
-    };
-    let limit = transport.event_limit;
-    let event = match apart(body, move |body| parse(&body, limit)).await {
-        Ok(event) => event,
-        Err(error) => return answer_error(error, &id),
-    };
-    match transport.writer.submit(vec![Record::Event(event)], Mode::Ingest).await {
-        Ok(answer) => match answer.verdicts.into_iter().next() {
-            Some(Verdict::Rejected(rejection)) => answer_error(refused(rejection), &id),
-            Some(Verdict::Unchanged(_)) => answer_json(StatusCode::OK, &json!({"status": "success", "created": false})),
-            _ => answer_json(StatusCode::CREATED, &json!({"status": "success", "created": true})),
-        },
-        Err(error) => answer_error(error.into(), &id),
-    }
+    let answered = take(transport, id.clone(), request, Taken::Event).await;
+    answered.map_or_else(|refusal| refusal.into_rest(&id), IntoResponse::into_response)
 }
 
 async fn take_batch(
@@ -85,55 +77,79 @@ async fn take_batch(
     Extension(id): Extension<RequestId>,
     request: Request,
 ) -> Response {
-    let body = match read_text(request, transport.body_limit).await {
-        Ok(body) => body,
-        Err(error) => return answer_error(error, &id),
+    let answered = take(transport, id.clone(), request, Taken::Batch).await;
+    answered.map_or_else(|refusal| refusal.into_rest(&id), IntoResponse::into_response)
+}
+
+/// What a body is.
+#[derive(Clone, Copy)]
+enum Taken {
+    Event,
+    Batch,
+}
+
+async fn take(transport: Transport, id: RequestId, request: Request, what: Taken) -> Result<Reply, Refusal> {
+    let (parts, body) = request.into_parts();
+    if !is_json_body(&parts.headers) {
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body is not declared as JSON: send it with \"content-type: application/json\", in UTF-8.",
+        ));
+    }
+    let body = body::read(&parts.headers, body, &transport.bodies).await?;
+    let keyed = Keyed::of(&parts, &body)?;
+    let answers = transport.answers.clone();
+    let recorded = async move {
+        let recorded = match what {
+            Taken::Event => record_event(&transport, body).await,
+            Taken::Batch => record_batch(&transport, body).await,
+        };
+        recorded.unwrap_or_else(|refusal| refusal.into_rest_reply(&id))
     };
+    idempotency::once(answers.as_ref(), keyed, recorded).await
+}
+
+async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let limit = transport.event_limit;
-    let read = match apart(body, move |body| parse_all(&body, limit)).await {
-        Ok(read) => read,
-        Err(error) => return answer_error(error, &id),
-    };
-    let mut failed: Vec<Failed> = Vec::new();
-    let mut records = Vec::with_capacity(read.len());
-    let mut indices = Vec::with_capacity(read.len());
+    let event = apart(body, move |text| parse(text, limit)).await?;
+    let answer = transport.writer.submit(vec![Record::Event(event)], Mode::Ingest).await;
+    let verdict = answer.map_err(ApiError::from)?.verdicts.into_iter().next();
+    match verdict {
+        Some(Verdict::Rejected(rejection)) => Err(refused(rejection).into()),
+        // Known before.
+        Some(Verdict::Unchanged(_)) => Ok(json(StatusCode::OK, &json!({"status": "success", "created": false}))),
+        _ => Ok(json(StatusCode::CREATED, &json!({"status": "success", "created": true}))),
+    }
+}
+
+async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
+    let limit = transport.event_limit;
+    let read = apart(body, move |text| parse_all(text, limit)).await?;
     let received = read.len();
+    let mut failed = Vec::new();
+    let (mut records, mut indices) = (Vec::with_capacity(received), Vec::with_capacity(received));
     for (index, event) in read.into_iter().enumerate() {
         match event {
             Ok(event) => {
                 records.push(Record::Event(event));
                 indices.push(index);
             }
-            Err(error) => failed.push(Failed { index, error }),
+            Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
         }
     }
     if !records.is_empty() {
-        match transport.writer.submit(records, Mode::Ingest).await {
-            Ok(answer) => failed.extend(indices.into_iter().zip(answer.verdicts).filter_map(|(index, verdict)| {
-                let Verdict::Rejected(rejection) = verdict else {
-                    return None;
-                };
-                Some(Failed {
-                    index,
-                    error: refused(rejection),
-                })
-            })),
-            Err(error) => {
-                return answer_error(error.into(), &id);
-            }
-        }
+        let answer = transport.writer.submit(records, Mode::Ingest).await;
+        let verdicts = answer.map_err(ApiError::from)?.verdicts;
+        failed.extend(indices.into_iter().zip(verdicts).filter_map(|(index, verdict)| match verdict {
+            Verdict::Rejected(rejection) => Some(Failed {
+                index,
+                error: refused(rejection),
+            }),
+            _ => None,
+        }));
     }
     failed.sort_by_key(|failed| failed.index);
-    answer_json(StatusCode::OK, &summary(received, &failed))
-}
-
-async fn read_text(request: Request, limit: usize) -> Result<String, ApiError> {
-    let body = http_body_util::Limited::new(request.into_body(), limit);
-    let bytes = http_body_util::BodyExt::collect(body).await;
-    let bytes =
-        bytes.map_err(|_| ApiError::limit_exceeded("limits.event_body_bytes", "The body's bytes", limit, limit + 1))?;
-    String::from_utf8(bytes.to_bytes().into())
-        .map_err(|_| ApiError::new(ErrorCode::BadUserInput, "The body is no UTF-8: send JSON in UTF-8."))
+    Ok(json(StatusCode::OK, &summary(received, &failed)))
 }
 
 /// An event of a batch that was not recorded.
@@ -142,7 +158,7 @@ struct Failed {
     error: ApiError,
 }
 
-/// What became of a batch, as the specification has it.
+/// What became of a batch, as the specification has it; beside, the code of each failure and the member that it is about.
 fn summary(received: usize, failed: &[Failed]) -> Value {
     let retriable = failed.iter().filter(|one| one.error.code().is_retryable()).count();
     let events = failed.iter().map(|Failed { index, error }| {
@@ -162,80 +178,55 @@ fn summary(received: usize, failed: &[Failed]) -> Value {
 }
 
 /// Reads an event.
-fn parse(text: &str, limit: usize) -> Result<Box<Event>, ApiError> {
+fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
     if text.len() > limit {
-        return Err(ApiError::limit_exceeded(
-            "limits.event_bytes",
-            "The event's bytes",
-            limit,
-            text.len(),
-        ));
+        let error = ApiError::limit_exceeded("limits.event_bytes", "The event's bytes", limit, text.len());
+        return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error));
     }
-    Event::parse(text).map(Box::new).map_err(ApiError::from)
+    let event = Event::parse(text).map_err(ApiError::from)?;
+    Ok(Box::new(event))
 }
 
 /// Reads each event of a list by itself.
-fn parse_all(text: &str, limit: usize) -> Result<Vec<Result<Box<Event>, ApiError>>, ApiError> {
+fn parse_all(text: &str, limit: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
     let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
         let what = if text.trim_start().starts_with('[') {
             "no JSON"
         } else {
             "no list of events"
         };
-        ApiError::new(
-            ErrorCode::BadUserInput,
-            format!("The body is {what}: {error}. Send a JSON array of events."),
-        )
+        let message = format!("The body is {what}: {error}; send a JSON array of events.");
+        ApiError::new(ErrorCode::BadUserInput, message)
     })?;
     Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect())
 }
 
 /// Reads a body where it holds up nobody: a large one on a thread of its own.
 async fn apart<T: Send + 'static>(
-    body: String,
-    read: impl FnOnce(String) -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    if body.len() < LARGE {
-        return read(body);
+    body: Received,
+    read: impl FnOnce(&str) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let is_large = body.len() >= LARGE;
+    let read = move || {
+        let text = std::str::from_utf8(&body).map_err(|error| {
+            let at = error.valid_up_to();
+            ApiError::new(ErrorCode::BadUserInput, format!("The body is no UTF-8 from byte {at} on: send JSON in UTF-8."))
+        })?;
+        read(text)
+    };
+    if !is_large {
+        return read();
     }
-    let done = tokio::task::spawn_blocking(move || read(body)).await;
-    done.unwrap_or_else(|error| Err(ApiError::internal(error)))
+    let done = tokio::task::spawn_blocking(read).await;
+    done.unwrap_or_else(|error| Err(ApiError::internal(error).into()))
 }
 
-fn status_of(error: &ApiError) -> StatusCode {
-    match error.code() {
-        ErrorCode::Conflict | ErrorCode::FailedPrecondition => StatusCode::CONFLICT,
-        ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::LimitExceeded => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::BAD_REQUEST,
-    }
-}
-
-/// Of a refused event: its argument is a path in the event.
+/// The error of a refused event: its argument is a path in the event.
 fn refused(rejection: Rejection) -> ApiError {
     let error = ApiError::new(rejection_code(rejection.code), rejection.message);
     error.about(rejection.argument)
 }
 
-/// Answers an error: its code, its sentence and what it is about; when to try again, where that may help.
-fn answer_error(error: ApiError, id: &RequestId) -> Response {
-    let status = status_of(&error);
-    let argument = error.argument().map(str::to_owned);
-    let mut error = error.into_server_error();
-    let code = finish(&mut error, id.as_str());
-    tracing::info!(target: "heirloom::request", request_id = id.as_str(), status = status.as_u16(), code = code.as_str(), "refused");
-    let body = json!({"code": code.as_str(), "message": error.message, "argument": argument, "requestId": id.as_str()});
-    let mut response = answer_json(status, &body);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn answer_json(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+fn json(status: StatusCode, body: &Value) -> Reply {
+    Reply::new(status, HeaderValue::from_static("application/json"), body.to_string())
 }

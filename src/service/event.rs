@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::{ArtifactId, ExecutionId, NEVER, dataset_story, edge, event, execution, floating_input, run_story};
+use entity::{ArtifactId, ExecutionId, NEVER, dataset_story, edge, event, floating_input, run_story};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -128,18 +128,18 @@ async fn hear_of_run(
     key: &ExecutionKey,
     digest: Digest,
 ) -> Result<ExecutionId, ApplyError> {
+    let known = ledger.executions.get(&digest).map(|row| row.id);
+    let stored = known.and_then(|id| ledger.run_stories.get(&id));
+    let before: RunStory = read(stored.map(|row| row.story.as_str()))?;
+    let mut story = before.clone();
+    story.add(&given.event);
+    load_names(ledger, &[&story]).await?;
+    let (was, is) = (kept(ledger, before.meaning())?, kept(ledger, story.meaning())?);
+    load_changed(ledger, [&was, &is]).await?;
     for mention in given.event.mentions() {
         artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
     }
-    let row = execution_or_placeholder(ledger, key, digest);
-    let id = row.id;
-    let mut story: RunStory = read(ledger.run_stories.get(&id).map(|row| row.story.as_str()))?;
-    let before = story.clone();
-    story.add(&given.event);
-    load_names(ledger, &[&story]).await?;
-    let was = kept(ledger, before.meaning())?;
-    let is = kept(ledger, story.meaning())?;
-    tell_execution(ledger, row, digest, [&was, &is])?;
+    let id = tell_execution(ledger, key, digest, [&was, &is])?;
     change(ledger, id, digest, [&was, &is]).await?;
     let story = write(&story)?;
     ledger.run_stories.put(id, run_story::Model { id, story });
@@ -223,24 +223,27 @@ pub fn write(story: &impl Serialize) -> Result<String, StoreError> {
 
 fn tell_execution(
     ledger: &mut Ledger,
-    mut row: execution::Model,
+    key: &ExecutionKey,
     digest: Digest,
     [was, is]: [&Meaning; 2],
-) -> Result<(), ApplyError> {
+) -> Result<ExecutionId, ApplyError> {
+    let parents = [was, is].map(|said| said.parent.clone().filter(|parent| parent != key));
+    let parents = parents.map(|parent| parent.map(|key| execution_or_placeholder(ledger, &key, key.digest()).id));
+    let mut row = execution_or_placeholder(ledger, key, digest);
     let stored = Ranks::parse(&row.field_ranks);
     let mut ranks = stored.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
-    let parents = [was, is].map(|said| said.parent.clone().filter(|parent| parent.digest() != digest));
-    let parents = parents.map(|parent| parent.map(|key| execution_or_placeholder(ledger, &key, key.digest()).id));
     tell(&mut row, &mut ranks, [was, is], parents);
     row.field_ranks = ranks.store();
     if row.reported_revision == NEVER {
         row.reported_revision = ledger.revision();
     }
+    let id = row.id;
     ledger.executions.put(digest, row);
-    Ok(())
+    Ok(id)
 }
 
-/// Reads the versions that have changed and that the event did not name by itself.
+/// Reads what has changed and what the event did not name by itself, since it is kept under another name or an earlier event
+/// named it.
 async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Result<(), StoreError> {
     let mut needs = Needs::default();
     need_versions(&mut needs, &changed(was, is));

@@ -7,6 +7,7 @@ mod declare;
 mod describe;
 mod event;
 mod execution;
+pub mod idempotency;
 pub mod merge;
 pub mod place;
 pub mod prepare;
@@ -15,8 +16,9 @@ pub mod rejection;
 mod settle;
 mod symlink;
 mod version;
+mod weight;
 
 pub use clock::Clock;
 pub use prepare::Mode;
-pub use queue::{Answer, WriteError, Writer, WriterOptions};
+pub use queue::{Answer, Backlog, Ticket, WriteError, Writer, WriterOptions};
 pub use rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};

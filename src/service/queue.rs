@@ -3,14 +3,16 @@
 //! disk for many writes.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::{apply, load};
 use super::clock::Clock;
 use super::prepare::{Mode, Prepared, prepare};
 use super::rejection::{Rejection, Verdict};
+use super::weight::weight;
 use crate::domain::record::Record;
 use crate::store::ledger::Ledger;
 use crate::store::{Store, StoreError};
@@ -18,10 +20,15 @@ use crate::store::{Store, StoreError};
 /// How the queue works.
 #[derive(Clone, Debug)]
 pub struct WriterOptions {
-    /// The most submissions that may wait; one more is answered UNAVAILABLE at once.
-    pub waiting: usize,
+    /// The most submissions in the queue, those that are being written among them; one more is answered UNAVAILABLE at once.
+    pub submissions: usize,
+    /// The most bytes that the records of all submissions in the queue may hold in memory. One submission alone may have more,
+    /// or it could never be written.
+    pub bytes: usize,
     /// The most records that share a transaction, unless one submission alone has more.
-    pub records: usize,
+    pub group_records: usize,
+    /// A transaction takes in no further submission once its records hold so many bytes.
+    pub group_bytes: usize,
     /// What time it is.
     pub clock: Clock,
 }
@@ -29,8 +36,10 @@ pub struct WriterOptions {
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            waiting: 10_000,
-            records: 5_000,
+            submissions: 10_000,
+            bytes: 256 * 1024 * 1024,
+            group_records: 5_000,
+            group_bytes: 16 * 1024 * 1024,
             clock: Clock::System,
         }
     }
@@ -39,7 +48,9 @@ impl Default for WriterOptions {
 /// The way into the write queue; cheap to clone. The queue ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::UnboundedSender<Job>,
+    room: Room,
+    clock: Clock,
 }
 
 /// What became of a submission.
@@ -55,7 +66,10 @@ pub struct Answer {
 /// submit it again, which is safe in either case.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The queue is full, the server is stopping, or the database is not available: the same may work later.
+    /// The queue is full: the same will work as soon as some of it is written.
+    #[error("the write queue is full")]
+    Full,
+    /// The server is stopping, or the database is not available: the same may work later.
     #[error("the store takes no writes at the moment: {0}")]
     Unavailable(String),
     /// A bug, as far as the caller is concerned.
@@ -63,45 +77,174 @@ pub enum WriteError {
     Store(StoreError),
 }
 
+/// How much is in the queue: accepted, and not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Submissions.
+    pub submissions: usize,
+    /// What their records hold in memory, in bytes; a submission that is larger than the queue counts as the whole of it.
+    pub bytes: usize,
+}
+
+/// A submission that the queue has taken; it is written, whether or not somebody waits for the answer.
+#[derive(Debug)]
+pub struct Ticket(oneshot::Receiver<Result<Answer, WriteError>>);
+
+impl Ticket {
+    /// Waits until the submission is on disk.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn answer(self) -> Result<Answer, WriteError> {
+        let answered = self.0.await;
+        answered.unwrap_or_else(|_| Err(WriteError::Unavailable("the write ended without an answer".to_owned())))
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     records: Vec<Result<Prepared, Rejection>>,
+    weight: usize,
     mode: Mode,
     answer: oneshot::Sender<Result<Answer, WriteError>>,
+    /// Given back before the job has its answer.
+    place: Place,
+}
+
+/// What the queue has room for.
+#[derive(Clone, Debug)]
+struct Room {
+    submissions: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    all_submissions: usize,
+    all_bytes: usize,
+}
+
+/// The part of the room that one submission takes.
+#[derive(Debug)]
+struct Place {
+    _submission: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Room {
+    fn new(options: &WriterOptions) -> Self {
+        let within = |most: usize| most.clamp(1, Semaphore::MAX_PERMITS);
+        let (all_submissions, all_bytes) = (within(options.submissions), within(options.bytes));
+        Self {
+            submissions: Arc::new(Semaphore::new(all_submissions)),
+            bytes: Arc::new(Semaphore::new(all_bytes)),
+            all_submissions,
+            all_bytes,
+        }
+    }
+
+    /// How many permits a weight takes. Whatever is heavier than the whole takes the whole: it waits until nothing else does.
+    fn permits(&self, weight: usize) -> u32 {
+        u32::try_from(weight.min(self.all_bytes)).unwrap_or(u32::MAX)
+    }
 }
 
 impl Writer {
     /// Starts the queue of a store.
     pub fn start(store: Store, options: WriterOptions) -> Self {
-        let (jobs, waiting) = mpsc::channel(options.waiting.max(1));
+        // Bounded by the room, of which each job in it has its place.
+        let (jobs, waiting) = mpsc::unbounded_channel();
+        let (room, clock) = (Room::new(&options), options.clock.clone());
         tokio::spawn(run(store, waiting, options));
-        Self { jobs }
+        Self { jobs, room, clock }
     }
 
     /// Records what is given, and answers when it is on disk.
+    ///
+    /// # Errors
+    /// [`WriteError::Full`] at once when the queue has no room for it; and when it could not be written.
     pub async fn submit(&self, records: Vec<Record>, mode: Mode) -> Result<Answer, WriteError> {
-        let records = records.into_iter().map(|record| prepare(record, mode)).collect();
+        let submission = Arc::clone(&self.room.submissions).try_acquire_owned();
+        // Before anything is made ready, since a queue that is full has no time to lose.
+        let submission = submission.map_err(|_| WriteError::Full)?;
+        let (records, weight) = ready(records, mode);
+        let bytes = Arc::clone(&self.room.bytes).try_acquire_many_owned(self.room.permits(weight));
+        let place = Place {
+            _submission: submission,
+            _bytes: bytes.map_err(|_| WriteError::Full)?,
+        };
+        self.send(records, weight, mode, place)?.answer().await
+    }
+
+    /// Puts what is given into the queue as soon as there is room for it: for whoever has nobody to tell to come again.
+    /// What one caller enqueues is written in that order.
+    ///
+    /// # Errors
+    /// When the server is stopping.
+    pub async fn enqueue(&self, records: Vec<Record>, mode: Mode) -> Result<Ticket, WriteError> {
+        let closed = |_| stopping();
+        let submission = Arc::clone(&self.room.submissions).acquire_owned().await;
+        let submission = submission.map_err(closed)?;
+        let (records, weight) = ready(records, mode);
+        let bytes = Arc::clone(&self.room.bytes).acquire_many_owned(self.room.permits(weight));
+        let place = Place {
+            _submission: submission,
+            _bytes: bytes.await.map_err(closed)?,
+        };
+        self.send(records, weight, mode, place)
+    }
+
+    fn send(
+        &self,
+        records: Vec<Result<Prepared, Rejection>>,
+        weight: usize,
+        mode: Mode,
+        place: Place,
+    ) -> Result<Ticket, WriteError> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { records, mode, answer }).map_err(|error| {
-            WriteError::Unavailable(match error {
-                mpsc::error::TrySendError::Full(_) => "too many writes are waiting".to_owned(),
-                mpsc::error::TrySendError::Closed(_) => "the server is stopping".to_owned(),
-            })
-        })?;
-        answered
-            .await
-            .unwrap_or_else(|_| Err(WriteError::Unavailable("the write ended without an answer".to_owned())))
+        let job = Job {
+            records,
+            weight,
+            mode,
+            answer,
+            place,
+        };
+        self.jobs.send(job).map_err(|_| stopping())?;
+        Ok(Ticket(answered))
+    }
+
+    /// How much is in the queue.
+    pub fn backlog(&self) -> Backlog {
+        let room = &self.room;
+        Backlog {
+            submissions: room.all_submissions - room.submissions.available_permits(),
+            bytes: room.all_bytes - room.bytes.available_permits(),
+        }
+    }
+
+    /// The clock that its records are stamped by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 }
 
-async fn run(store: Store, mut waiting: mpsc::Receiver<Job>, options: WriterOptions) {
+fn stopping() -> WriteError {
+    WriteError::Unavailable("the server is stopping".to_owned())
+}
+
+/// Records made ready, in the caller's task, and what they weigh.
+fn ready(records: Vec<Record>, mode: Mode) -> (Vec<Result<Prepared, Rejection>>, usize) {
+    let records = records.into_iter().map(|record| prepare(record, mode)).collect();
+    let weight = weight(&records);
+    (records, weight)
+}
+
+async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: WriterOptions) {
     while let Some(first) = waiting.recv().await {
-        let mut records = first.records.len();
+        let (mut records, mut bytes) = (first.records.len(), first.weight);
         let mut jobs = vec![first];
-        while records < options.records
+        while records < options.group_records
+            && bytes < options.group_bytes
             && let Ok(job) = waiting.try_recv()
         {
             records += job.records.len();
+            bytes += job.weight;
             jobs.push(job);
         }
         // A bug in a rule must not end all writing: the jobs of this round hear that they have no answer, and the next go on.
@@ -140,8 +283,16 @@ async fn write_together(store: &Store, jobs: Vec<Job>, clock: &Clock) {
 }
 
 fn reply(job: Job, answer: Result<Answer, WriteError>) {
+    let Job {
+        records,
+        place,
+        answer: asker,
+        ..
+    } = job;
+    // First, so that whoever hears the answer finds room for the next submission.
+    drop((records, place));
     // Whoever asked may have gone away; what was written stays written.
-    let _ = job.answer.send(answer);
+    let _ = asker.send(answer);
 }
 
 impl From<StoreError> for WriteError {

@@ -16,6 +16,7 @@ pub mod execution_list;
 pub mod explain;
 pub mod export;
 pub mod floating;
+pub mod idempotency;
 pub mod ledger;
 pub mod lineage;
 mod local;

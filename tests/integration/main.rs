@@ -4,7 +4,9 @@
     reason = "a test that cannot go on stops, and says in which line"
 )]
 
+mod backpressure;
 mod bad_input;
+mod bodies;
 mod cli;
 mod clients;
 mod concurrency;
@@ -12,6 +14,7 @@ mod corpus;
 mod engine;
 mod floors;
 mod http;
+mod idempotency;
 mod lineage;
 mod merging;
 mod migrations;

@@ -146,6 +146,9 @@ on_both_databases! {
         let id = app.chosen(crate::support::fixtures::exact("orders", "v1"), "id").await["id"].as_str().unwrap().to_owned();
         app.set_alias(&id, "production", false).await.ok();
         app.hear(&[run("r").reads("d").json(), about(dataset("d").symlink("other")).json()]).await;
+        let keyed = axum::http::Request::post("/graphql").header("content-type", "application/json").header("idempotency-key", "k");
+        let removal = r#"{"query":"mutation { removeAlias(input: {artifact: {project: \"shop\", domain: \"production\", name: \"orders\"}, alias: \"a\"}) { removed } }"}"#;
+        app.send(keyed.body(removal.into()).unwrap()).await.ok();
         let connection = app.db.connection().await;
         let mut seen = 0;
         macro_rules! read {
@@ -155,7 +158,7 @@ on_both_databases! {
                 seen += 1;
             )+};
         }
-        read!(alias artifact artifact_key dataset_name dataset_story edge event execution floating_input partition partition_value resolved_input revision revision_counter run_story symlink version version_value);
+        read!(alias artifact artifact_key dataset_name dataset_story edge event execution floating_input idempotent_answer partition partition_value resolved_input revision revision_counter run_story symlink version version_value);
         assert_eq!(seen, tables(&connection).await.len(), "each table has its entity");
     }
 

@@ -193,6 +193,7 @@ impl Toy {
         let state = AppState {
             config: Arc::new(config.clone()),
             engine: Arc::new(engine),
+            answers: None,
             readiness: Arc::new(|| Box::pin(async { Err("the migration m2 is pending".to_owned()) })),
             events: None,
         };

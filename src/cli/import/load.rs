@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use heirloom::service::{Answer, Mode, WriteError, Writer};
+use heirloom::service::{Answer, Mode, Ticket, Writer};
 use tokio::sync::mpsc;
 
 use super::lines::{Batch, Place};
@@ -13,17 +11,21 @@ use super::lines::{Batch, Place};
 /// Batches in the write queue at a time: while one is being written, the others wait to share the next transaction.
 const UNDER_WAY: usize = 4;
 
-type Submitted = (Batch, BoxFuture<'static, Result<Answer, WriteError>>);
+/// A batch in the queue, and what will be answered.
+type Submitted = (Batch, Ticket);
 
-/// Records batches in their order, and hands on what became of each.
+/// Records batches in their order, and hands on what became of each. Where the queue has no room for one, it waits.
 pub async fn load(
     writer: &Writer,
     mut batches: mpsc::Receiver<Batch>,
     mut done: impl FnMut(Batch, Answer) -> Result<()>,
 ) -> Result<()> {
     let mut under_way: VecDeque<Submitted> = VecDeque::new();
-    while let Some(batch) = batches.recv().await {
-        under_way.push_back(submit(writer, batch));
+    while let Some(mut batch) = batches.recv().await {
+        let records = std::mem::take(&mut batch.records);
+        let ticket = writer.enqueue(records, Mode::Ingest).await;
+        let ticket = ticket.with_context(|| stopped_at(&batch))?;
+        under_way.push_back((batch, ticket));
         if under_way.len() >= UNDER_WAY {
             settle(&mut under_way, &mut done).await?;
         }
@@ -34,25 +36,17 @@ pub async fn load(
     Ok(())
 }
 
-/// Puts a batch into the queue now, and not when its turn comes to be waited for.
-fn submit(writer: &Writer, mut batch: Batch) -> Submitted {
-    let records = std::mem::take(&mut batch.records);
-    let writer = writer.clone();
-    let mut answer = async move { writer.submit(records, Mode::Ingest).await }.boxed();
-    let answer = match (&mut answer).now_or_never() {
-        Some(at_once) => std::future::ready(at_once).boxed(),
-        None => answer,
-    };
-    (batch, answer)
-}
-
 async fn settle(under_way: &mut VecDeque<Submitted>, done: &mut impl FnMut(Batch, Answer) -> Result<()>) -> Result<()> {
-    let Some((batch, answer)) = under_way.pop_front() else {
+    let Some((batch, ticket)) = under_way.pop_front() else {
         return Ok(());
     };
-    let answer = answer.await.with_context(|| match batch.places.first() {
+    let answer = ticket.answer().await.with_context(|| stopped_at(&batch))?;
+    done(batch, answer)
+}
+
+fn stopped_at(batch: &Batch) -> String {
+    match batch.places.first() {
         Some(Place { file, line, .. }) => format!("the import stopped at {file}:{line}"),
         None => "the import stopped".to_owned(),
-    })?;
-    done(batch, answer)
+    }
 }

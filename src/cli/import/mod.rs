@@ -20,7 +20,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use heirloom::config::Config;
-use heirloom::service::{Writer, WriterOptions};
+use heirloom::server;
+use heirloom::service::Writer;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::database::{self, Behind};
@@ -54,7 +55,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
         Behind::MigrateFile
     };
     let store = database::open(config, behind).await?;
-    let writer = Writer::start(store.clone(), WriterOptions::default());
+    let writer = Writer::start(store.clone(), server::writer_options(config));
 
     let read = Arc::new(AtomicU64::new(0));
     let progress = progress(bytes);

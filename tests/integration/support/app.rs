@@ -10,7 +10,7 @@ use heirloom::{
     domain::time::Timestamp,
     graphql::{engine::Engine, resources::Resources, schema_builder},
     lineage::Lineage,
-    server::{AppState, router},
+    server::{AppState, router, writer_options},
     service::{Clock, Writer, WriterOptions},
     store::Store,
 };
@@ -65,7 +65,7 @@ impl TestApp {
         let clock = Clock::manual(Timestamp::parse(BEGIN).unwrap());
         let options = WriterOptions {
             clock: clock.clone(),
-            ..WriterOptions::default()
+            ..writer_options(&config)
         };
         let writer = Writer::start(store.clone(), options);
         let lineage = Lineage::new(store.clone());
@@ -116,6 +116,7 @@ impl TestApp {
         router(AppState {
             config: config.into(),
             engine: engine.into(),
+            answers: None,
             readiness: std::sync::Arc::new(|| Box::pin(async { Ok(()) })),
             events: None,
         })
