@@ -107,6 +107,16 @@ pub fn snapshot_options(backend: DbBackend) -> TransactionOptions {
     }
 }
 
+/// A transaction that is to read whole tables: on PostgreSQL without the time limit of statements, and planned as its own
+/// planner would.
+pub async fn plan_for_all_rows(transaction: &impl ConnectionTrait) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let sql = "SET LOCAL statement_timeout = 0; SET LOCAL enable_sort = on; SET LOCAL enable_bitmapscan = on";
+        transaction.execute_unprepared(sql).await?;
+    }
+    Ok(())
+}
+
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.
 pub async fn lock_migrations(connection: &DatabaseConnection) -> Result<(), StoreError> {
     advisory(connection, "pg_advisory_lock").await

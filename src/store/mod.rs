@@ -5,8 +5,10 @@
 
 pub mod artifact;
 pub mod artifact_list;
+pub mod backup;
 pub mod bulk;
 mod cells;
+pub mod check;
 pub mod dialect;
 pub mod edge;
 pub mod error;

@@ -4,7 +4,9 @@
     reason = "a test that cannot go on stops, and says in which line"
 )]
 
+mod backups;
 mod bad_input;
+mod checks;
 mod cli;
 mod clients;
 mod concurrency;
