@@ -1,7 +1,10 @@
 //! The only file that asks which database it is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
@@ -67,6 +70,24 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             "The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned(),
         ))
     }
+}
+
+/// Lets a pool replace connections that are of no use any more, so that the process recovers by itself.
+///
+/// One whose transaction the database ended, as SQLite does when the disk is full: the driver takes it for open still, and
+/// begins no other. And the next one after `is_suspect` was set: it may have been opened while the database was read-only, and
+/// would stay so.
+pub fn replace_broken(connect: &mut ConnectOptions, is_suspect: &Arc<AtomicBool>) {
+    let suspect = Arc::clone(is_suspect);
+    connect.map_sqlx_sqlite_before_acquire(move |connection, _| {
+        let is_good = !suspect.swap(false, Ordering::AcqRel) && !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_good)))
+    });
+    let suspect = Arc::clone(is_suspect);
+    connect.map_sqlx_postgres_before_acquire(move |connection, _| {
+        let is_good = !suspect.swap(false, Ordering::AcqRel) && !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_good)))
+    });
 }
 
 /// The names of the migrations that the database has seen; none in a new one.

@@ -17,6 +17,7 @@ mod http;
 mod lineage;
 mod merging;
 mod migrations;
+mod outages;
 mod pages;
 mod prepared;
 mod rules;
