@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod concurrency;
 mod corpus;
+mod crashes;
 mod engine;
 mod floors;
 mod http;
