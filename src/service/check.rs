@@ -1,7 +1,7 @@
 //! Verifies every invariant of a store, in one snapshot, in constant memory.
 //!
 //! What a statement can say is an entry in the store's list (`store::check`). What only the rules of writing know is a
-//! [`Rule`] over rows, in one of the lists below: a rule of its own for each thing that can be wrong, named for whoever reads it.
+//! `Rule` over rows, in one of the lists below: a rule of its own for each thing that can be wrong, named for whoever reads it.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! What one statement can find wrong: each answers a row for each fault, which says where it is and what would be right.
 //!
 //! A new table gets an entry in [`CHECKED_TABLES`], which has what all tables have; what is true of it alone is an entry in
-//! [`INVARIANTS`].
+//! `INVARIANTS`.
 
 use entity::NEVER;
 use sea_orm::DbBackend;
