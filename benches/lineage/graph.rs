@@ -285,6 +285,7 @@ impl Graph {
         let output = |(place, made): (usize, u32)| ExecutionOutput {
             name: format!("out{place}"),
             version: self.version(made),
+            announced: false,
         };
         let first = run
             .outputs

@@ -133,6 +133,7 @@ fn produced(layer: usize, i: usize) -> Record {
         outputs: Some(vec![ExecutionOutput {
             name: "out".into(),
             version,
+            announced: false,
         }]),
     })
 }

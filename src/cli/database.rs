@@ -17,6 +17,8 @@ pub enum Behind {
     Migrate,
     /// A file of our own is brought up to date; a server's database, which others may use, is refused.
     MigrateFile,
+    /// It is refused, and nothing is changed.
+    Refuse,
 }
 
 /// Opens the database, and makes sure of its schema.
@@ -41,26 +43,31 @@ pub async fn open(config: &Config, behind: Behind) -> Result<Store> {
             shown(url),
             steps.join(", ")
         ),
-        SchemaState::Pending(_) if behind == Behind::Migrate || file.is_some() => {
+        SchemaState::Pending(_) if behind == Behind::Migrate || behind == Behind::MigrateFile && file.is_some() => {
             store.migrate().await.map_err(|error| unusable(url, error))?;
         }
         SchemaState::Pending(steps) => bail!(
-            "{} lacks {} of the steps of Heirloom's schema: run `heirloom migrate` first, or give --migrate",
+            "{} lacks {} of the steps of Heirloom's schema: run `heirloom migrate` first{}",
             shown(url),
-            steps.len()
+            steps.len(),
+            if behind == Behind::Refuse {
+                ""
+            } else {
+                ", or give --migrate"
+            },
         ),
     }
     Ok(store)
 }
 
 /// Opens a database that must be there already, to read it.
-pub async fn open_existing(config: &Config) -> Result<Store> {
+pub async fn open_existing(config: &Config, behind: Behind) -> Result<Store> {
     if let Some(file) = sqlite_file(&config.database.url)
         && !file.exists()
     {
         bail!("there is no database file {}", file.display());
     }
-    open(config, Behind::MigrateFile).await
+    open(config, behind).await
 }
 
 /// `heirloom migrate`.

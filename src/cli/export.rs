@@ -17,7 +17,7 @@ use heirloom::store::StoreError;
 use heirloom::store::export::{Exported, ExportedExecution, object};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::database;
+use super::database::{self, Behind};
 use super::output::Output;
 
 /// What to export, and where to.
@@ -33,7 +33,7 @@ pub struct Arguments {
 
 /// Exports.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
-    let store = database::open_existing(config).await?;
+    let store = database::open_existing(config, Behind::MigrateFile).await?;
     let mut export = store.export().await?;
     if let Some(revision) = arguments.as_of {
         if !(0..=export.revision()).contains(&revision) {

@@ -1,8 +1,11 @@
-//! The command line: `serve`, `demo`, `migrate`, `schema`, `import`, `export`, `lineage`, `sample`.
+//! The command line: `serve`, `demo`, `migrate`, `schema`, `import`, `export`, `lineage`, `backup`, `check`, `sample`.
 //!
-//! Exit codes: 0 when all went well, 1 when some records were rejected, 2 when the command could not do its work. What
+//! Exit codes: 0 when all went well, 1 when some records were rejected or a check found
+//! something, 2 when the command could not do its work. What
 //! went wrong is one sentence on standard error; standard output has only what was asked for.
 
+mod backup;
+mod check;
 mod database;
 mod demo;
 mod export;
@@ -45,6 +48,10 @@ enum Command {
     Export(export::Arguments),
     /// Draw what a node was made from, or what was made from it.
     Lineage(lineage::Arguments),
+    /// Copy a SQLite store to a file while it is in use.
+    Backup(backup::Arguments),
+    /// Verify every invariant of a store, and say what is wrong.
+    Check(check::Arguments),
     /// Print sample data, in the form that `import` reads.
     Sample(sample::Arguments),
 }
@@ -63,6 +70,8 @@ pub async fn run(command_line: CommandLine) -> Result<ExitCode> {
         Command::Import(arguments) => import::run(&settings.load(&[])?, arguments).await,
         Command::Export(arguments) => export::run(&settings.load(&[])?, arguments).await,
         Command::Lineage(arguments) => lineage::run(&settings.load(&[])?, arguments).await,
+        Command::Backup(arguments) => backup::run(&settings.load(&[])?, arguments).await,
+        Command::Check(arguments) => check::run(&settings.load(&[])?, &arguments).await,
         Command::Sample(arguments) => sample::run(&arguments),
     }
 }

@@ -9,12 +9,54 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+/// A file in the making: it has another name until it is whole and on disk.
+#[derive(Debug)]
+pub struct Partial {
+    /// Where it is to be.
+    target: PathBuf,
+    /// Where it is.
+    path: PathBuf,
+}
+
+impl Partial {
+    /// Of the file that is to be.
+    pub fn of(path: &Path) -> Self {
+        Self {
+            target: path.to_path_buf(),
+            path: beside(path, ".partial"),
+        }
+    }
+
+    /// Where it is until then.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Syncs it to disk and gives it its name, in place of what had it.
+    pub fn finish(self) -> Result<()> {
+        let Self { target, path } = &self;
+        let cannot = || format!("cannot write {}", target.display());
+        File::open(path).and_then(|file| file.sync_all()).with_context(cannot)?;
+        std::fs::rename(path, target).with_context(cannot)?;
+        // The name is in the directory, which is synced by itself.
+        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = File::open(directory.unwrap_or(Path::new("."))).with_context(cannot)?;
+        directory.sync_all().with_context(cannot)
+    }
+}
+
+/// The path of a file beside another, whose name goes on after the other's.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// An open output.
 #[derive(Debug)]
 pub struct Output {
     sink: Sink,
-    /// Where the file is to be, and where it is until it is whole.
-    file: Option<(PathBuf, PathBuf)>,
+    file: Option<Partial>,
 }
 
 #[derive(Debug)]
@@ -33,10 +75,9 @@ impl Output {
                 file: None,
             });
         };
-        let mut partial = OsString::from(path);
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let file = File::create(&partial).with_context(|| format!("cannot write {}", partial.display()))?;
+        let partial = Partial::of(path);
+        let file =
+            File::create(partial.path()).with_context(|| format!("cannot write {}", partial.path().display()))?;
         let file = BufWriter::with_capacity(1 << 16, file);
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
         let sink = if is_gzip {
@@ -46,7 +87,7 @@ impl Output {
         };
         Ok(Self {
             sink,
-            file: Some((path.to_path_buf(), partial)),
+            file: Some(partial),
         })
     }
 
@@ -61,18 +102,11 @@ impl Output {
 
     /// Ends it: a file takes its name only now, when it is whole and on disk.
     pub fn finish(self) -> Result<()> {
-        let file = match self.sink {
-            Sink::Stdout(mut out) => return Ok(out.flush()?),
-            Sink::Plain(out) => out.into_inner().map_err(std::io::IntoInnerError::into_error)?,
-            Sink::Gzip(out) => out
-                .finish()?
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?,
-        };
-        file.sync_all()?;
-        let Some((path, partial)) = self.file else {
-            return Ok(());
-        };
-        std::fs::rename(&partial, &path).with_context(|| format!("cannot write {}", path.display()))
+        match self.sink {
+            Sink::Stdout(mut out) => out.flush()?,
+            Sink::Plain(mut out) => out.flush()?,
+            Sink::Gzip(out) => out.finish()?.flush()?,
+        }
+        self.file.map_or(Ok(()), Partial::finish)
     }
 }

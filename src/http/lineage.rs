@@ -4,10 +4,7 @@
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{
-        HeaderValue, StatusCode,
-        header::ALLOW,
-    },
+    http::{HeaderValue, StatusCode, header::ALLOW},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -118,7 +115,10 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
         Some(Verdict::Rejected(rejection)) => Err(refused(rejection).into()),
         // Known before.
         Some(Verdict::Unchanged(_)) => Ok(json(StatusCode::OK, &json!({"status": "success", "created": false}))),
-        _ => Ok(json(StatusCode::CREATED, &json!({"status": "success", "created": true}))),
+        _ => Ok(json(
+            StatusCode::CREATED,
+            &json!({"status": "success", "created": true}),
+        )),
     }
 }
 
@@ -140,13 +140,18 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
     if !records.is_empty() {
         let answer = transport.writer.submit(records, Mode::Ingest).await;
         let verdicts = answer.map_err(ApiError::from)?.verdicts;
-        failed.extend(indices.into_iter().zip(verdicts).filter_map(|(index, verdict)| match verdict {
-            Verdict::Rejected(rejection) => Some(Failed {
-                index,
-                error: refused(rejection),
-            }),
-            _ => None,
-        }));
+        failed.extend(
+            indices
+                .into_iter()
+                .zip(verdicts)
+                .filter_map(|(index, verdict)| match verdict {
+                    Verdict::Rejected(rejection) => Some(Failed {
+                        index,
+                        error: refused(rejection),
+                    }),
+                    _ => None,
+                }),
+        );
     }
     failed.sort_by_key(|failed| failed.index);
     Ok(json(StatusCode::OK, &summary(received, &failed)))
@@ -210,7 +215,10 @@ async fn apart<T: Send + 'static>(
     let read = move || {
         let text = std::str::from_utf8(&body).map_err(|error| {
             let at = error.valid_up_to();
-            ApiError::new(ErrorCode::BadUserInput, format!("The body is no UTF-8 from byte {at} on: send JSON in UTF-8."))
+            ApiError::new(
+                ErrorCode::BadUserInput,
+                format!("The body is no UTF-8 from byte {at} on: send JSON in UTF-8."),
+            )
         })?;
         read(text)
     };

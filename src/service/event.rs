@@ -146,14 +146,14 @@ async fn hear_of_run(
     Ok(id)
 }
 
-/// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means.
+/// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means. What has changed must
+/// have been loaded.
 pub async fn change(
     ledger: &mut Ledger,
     id: ExecutionId,
     digest: Digest,
     [was, is]: [&Meaning; 2],
 ) -> Result<(), ApplyError> {
-    load_changed(ledger, [was, is]).await?;
     change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
     Ok(())
@@ -244,10 +244,13 @@ fn tell_execution(
 
 /// Reads what has changed and what the event did not name by itself, since it is kept under another name or an earlier event
 /// named it.
-async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Result<(), StoreError> {
+pub async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Result<(), StoreError> {
     let mut needs = Needs::default();
     need_versions(&mut needs, &changed(was, is));
     need_versions(&mut needs, &changed(is, was));
+    let named = is.inputs.iter().map(|input| &input.dataset);
+    let named = named.chain(is.outputs.iter().map(|output| &output.version.dataset));
+    needs.artifacts.extend(named.map(|dataset| dataset.key().digest()));
     let parents = [was, is].map(|said| said.parent.as_ref().map(ExecutionKey::digest));
     needs.parents.extend(parents.into_iter().flatten());
     ledger.load(&needs).await
@@ -255,11 +258,20 @@ async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Result<(
 
 /// What one says of inputs and outputs and the other does not.
 fn changed(one: &Meaning, other: &Meaning) -> Meaning {
-    let inputs = one.inputs.iter().filter(|input| !other.inputs.contains(input));
-    let outputs = one.outputs.iter().filter(|output| !other.outputs.contains(output));
+    let inputs: BTreeSet<&Input> = other.inputs.iter().collect();
+    let outputs = by_version(&other.outputs);
+    let is_same = |output: &&Output| {
+        let key = (&output.version.dataset, output.version.version.as_str());
+        outputs.get(&key) == Some(output)
+    };
     Meaning {
-        inputs: inputs.cloned().collect(),
-        outputs: outputs.cloned().collect(),
+        inputs: one
+            .inputs
+            .iter()
+            .filter(|input| !inputs.contains(input))
+            .cloned()
+            .collect(),
+        outputs: one.outputs.iter().filter(|output| !is_same(output)).cloned().collect(),
         ..Meaning::default()
     }
 }

@@ -78,6 +78,23 @@ enum Field {
     Metadata,
 }
 
+impl Field {
+    const ALL: [Self; 12] = [
+        Self::Kind,
+        Self::State,
+        Self::Entity,
+        Self::EntityVersion,
+        Self::NodeId,
+        Self::Attempt,
+        Self::Principal,
+        Self::Parent,
+        Self::StartedAt,
+        Self::EndedAt,
+        Self::Error,
+        Self::Metadata,
+    ];
+}
+
 /// How a field is called in an error, and its letter in the stored form.
 const FIELDS: [(&str, char); 12] = [
     ("kind", 'k'),
@@ -137,6 +154,33 @@ impl Ranks {
             .into_iter()
             .map(|rank| (rank.state(), rank.end(), fields(rank).collect()))
             .collect()
+    }
+
+    /// The first field of a row that has a value although no record gave it, or none although one did.
+    pub fn unlike(&self, row: &execution::Model) -> Option<&'static str> {
+        let is_default = |field: Field| match field {
+            Field::Kind => row.kind == default_kind(row.parent_id.is_some()).as_str(),
+            Field::State => row.state == ExecutionState::Queued.as_str(),
+            Field::Entity => row.entity.is_none(),
+            Field::EntityVersion => row.entity_version.is_none(),
+            Field::NodeId => row.node_id.is_none(),
+            Field::Attempt => row.attempt.is_none(),
+            Field::Principal => row.principal.is_none(),
+            Field::Parent => row.parent_id.is_none(),
+            Field::StartedAt => row.started_at == NO_TIME,
+            Field::EndedAt => row.ended_at.is_none(),
+            Field::Error => row.error.is_none(),
+            Field::Metadata => row.metadata.is_none(),
+        };
+        let wrong = Field::ALL.into_iter().find(|field| {
+            // A kind and a state that were given may be those that it has for want of one.
+            let may_be_default = matches!(field, Field::Kind | Field::State);
+            match self.0[*field as usize] {
+                Some(_) => is_default(*field) && !may_be_default,
+                None => !is_default(*field),
+            }
+        });
+        wrong.map(|field| FIELDS[field as usize].0)
     }
 
     /// The stored form.

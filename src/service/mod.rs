@@ -2,6 +2,7 @@
 
 mod alias;
 mod apply;
+pub mod check;
 pub mod clock;
 mod declare;
 mod describe;

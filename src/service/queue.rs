@@ -305,8 +305,16 @@ impl From<StoreError> for WriteError {
     }
 }
 
-/// One transaction: one answer for each submission.
+/// One transaction: one answer for each submission. A connection on which it failed is not used again.
 async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
+    let written = transaction(store, jobs, clock).await;
+    if written.is_err() {
+        store.replace_writer();
+    }
+    written
+}
+
+async fn transaction(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
     let mut ledger = Ledger::open(store.begin_write().await?, clock.now()).await?;
     let accepted: Vec<&Prepared> = jobs.iter().flat_map(|job| job.records.iter().flatten()).collect();
     load(&mut ledger, &accepted).await?;

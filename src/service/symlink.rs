@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
-use super::event::{change, describe_versions, load_dataset, read, write};
+use super::event::{change, describe_versions, load_changed, load_dataset, read, write};
 use super::prepare::{Artifact, known_artifact};
 use crate::domain::key::Digest;
 use crate::domain::openlineage::{Dataset, DatasetStory, Event, Meaning, RunStory};
@@ -162,6 +162,7 @@ async fn unite(ledger: &mut Ledger, family: Family) -> Result<(), ApplyError> {
     let after = meanings(ledger, &runs).await?;
     for ((digest, is), (_, was)) in after.into_iter().zip(before) {
         if let Some(id) = ledger.executions.get(&digest).map(|row| row.id) {
+            load_changed(ledger, [&was, &is]).await?;
             change(ledger, id, digest, [&was, &is]).await?;
         }
     }

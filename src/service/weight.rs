@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::mem::size_of;
 
 use super::prepare::{
-    Artifact, InputVersion, Prepared, PreparedAlias, PreparedDeclaration, PreparedEvent, PreparedExecution, PreparedInput,
-    PreparedOutput, PreparedVersion, VersionName,
+    Artifact, InputVersion, Prepared, PreparedAlias, PreparedDeclaration, PreparedEvent, PreparedExecution,
+    PreparedInput, PreparedOutput, PreparedVersion, VersionName,
 };
 use super::rejection::Rejection;
 use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery};

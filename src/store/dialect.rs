@@ -1,7 +1,10 @@
 //! The only file that asks which database it is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
@@ -69,6 +72,24 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
     }
 }
 
+/// Lets a pool replace connections that are of no use any more, so that the process recovers by itself.
+///
+/// One whose transaction the database ended, as SQLite does when the disk is full: the driver takes it for open still, and
+/// begins no other. And the next one after `is_suspect` was set: it may have been opened while the database was read-only, and
+/// would stay so.
+pub fn replace_broken(connect: &mut ConnectOptions, is_suspect: &Arc<AtomicBool>) {
+    let suspect = Arc::clone(is_suspect);
+    connect.map_sqlx_sqlite_before_acquire(move |connection, _| {
+        let is_good = !suspect.swap(false, Ordering::AcqRel) && !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_good)))
+    });
+    let suspect = Arc::clone(is_suspect);
+    connect.map_sqlx_postgres_before_acquire(move |connection, _| {
+        let is_good = !suspect.swap(false, Ordering::AcqRel) && !connection.is_in_transaction();
+        Box::pin(std::future::ready(Ok(is_good)))
+    });
+}
+
 /// The names of the migrations that the database has seen; none in a new one.
 pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<String>, StoreError> {
     let backend = connection.get_database_backend();
@@ -105,6 +126,16 @@ pub fn snapshot_options(backend: DbBackend) -> TransactionOptions {
         access_mode: Some(AccessMode::ReadOnly),
         ..TransactionOptions::default()
     }
+}
+
+/// A transaction that is to read whole tables: on PostgreSQL without the time limit of statements, and planned as its own
+/// planner would.
+pub async fn plan_for_all_rows(transaction: &impl ConnectionTrait) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let sql = "SET LOCAL statement_timeout = 0; SET LOCAL enable_sort = on; SET LOCAL enable_bitmapscan = on";
+        transaction.execute_unprepared(sql).await?;
+    }
+    Ok(())
 }
 
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.

@@ -38,8 +38,9 @@ impl From<DbErr> for StoreError {
     }
 }
 
-/// SQLite's primary result codes for what passes: busy, locked, read-only, I/O error, full, cannot open.
-const SQLITE_TRANSIENT: [i32; 6] = [5, 6, 8, 10, 13, 14];
+/// SQLite's primary result codes for what passes: busy, locked, read-only, I/O error (a failed sync among them), full, cannot
+/// open, a race for the write-ahead log.
+const SQLITE_TRANSIENT: [i32; 7] = [5, 6, 8, 10, 13, 14, 15];
 /// PostgreSQL's classes for what passes: connection, resources, operator intervention, read-only transaction, lock and
 /// serialisation failures, system error.
 const POSTGRES_TRANSIENT: [&str; 6] = ["08", "53", "57", "25006", "40", "58"];
@@ -58,15 +59,63 @@ fn is_transient(error: &DbErr) -> bool {
         | sea_orm::SqlxError::PoolTimedOut
         | sea_orm::SqlxError::PoolClosed
         | sea_orm::SqlxError::WorkerCrashed
+        | sea_orm::SqlxError::BeginFailed
         | sea_orm::SqlxError::Protocol(_) => true,
-        sea_orm::SqlxError::Database(e) => {
-            let code = e.code().unwrap_or_default();
-            match code.parse::<i32>() {
-                // An extended SQLite code has the primary one in its low byte; PostgreSQL's have five characters.
-                Ok(number) if code.len() != 5 => SQLITE_TRANSIENT.contains(&(number & 0xff)),
-                _ => POSTGRES_TRANSIENT.iter().any(|class| code.starts_with(class)),
-            }
-        }
+        sea_orm::SqlxError::Database(e) => is_transient_code(&e.code().unwrap_or_default()),
         _ => false,
+    }
+}
+
+/// An extended code of SQLite has the primary one in its low byte; PostgreSQL's have five characters.
+fn is_transient_code(code: &str) -> bool {
+    match code.parse::<i32>() {
+        Ok(number) if code.len() != 5 => SQLITE_TRANSIENT.contains(&(number & 0xff)),
+        _ => POSTGRES_TRANSIENT.iter().any(|class| code.starts_with(class)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_transient_code;
+
+    #[test]
+    fn what_passes_and_what_does_not() {
+        for (code, what) in [
+            ("5", "SQLITE_BUSY"),
+            ("261", "SQLITE_BUSY_RECOVERY"),
+            ("517", "SQLITE_BUSY_SNAPSHOT"),
+            ("8", "SQLITE_READONLY"),
+            ("1544", "SQLITE_READONLY_DIRECTORY"),
+            ("778", "SQLITE_IOERR_WRITE"),
+            ("1034", "SQLITE_IOERR_FSYNC"),
+            ("1290", "SQLITE_IOERR_DIR_FSYNC"),
+            ("4618", "SQLITE_IOERR_SHMOPEN"),
+            ("13", "SQLITE_FULL"),
+            ("14", "SQLITE_CANTOPEN"),
+            ("25006", "read_only_sql_transaction"),
+            ("53100", "disk_full"),
+            ("53300", "too_many_connections"),
+            ("57P01", "admin_shutdown"),
+            ("57014", "query_canceled"),
+            ("58030", "io_error"),
+            ("08006", "connection_failure"),
+            ("40001", "serialization_failure"),
+        ] {
+            assert!(is_transient_code(code), "{code} {what}");
+        }
+        for (code, what) in [
+            ("1", "SQLITE_ERROR"),
+            ("11", "SQLITE_CORRUPT"),
+            ("26", "SQLITE_NOTADB"),
+            ("787", "SQLITE_CONSTRAINT_FOREIGNKEY"),
+            ("2067", "SQLITE_CONSTRAINT_UNIQUE"),
+            ("25001", "active_sql_transaction"),
+            ("23505", "unique_violation"),
+            ("42601", "syntax_error"),
+            ("XX001", "data_corrupted"),
+            ("", "none"),
+        ] {
+            assert!(!is_transient_code(code), "{code} {what}");
+        }
     }
 }

@@ -37,7 +37,7 @@ impl Changed {
         Ok(Some(json))
     }
 
-    fn from_stored(text: Option<&str>) -> Result<Self, StoreError> {
+    pub(super) fn from_stored(text: Option<&str>) -> Result<Self, StoreError> {
         text.map_or(Ok(Self::default()), serde_json::from_str)
             .map_err(|e| StoreError::Inconsistent(format!("what a revision changed: {e}")))
     }

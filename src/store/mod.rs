@@ -5,8 +5,10 @@
 
 pub mod artifact;
 pub mod artifact_list;
+pub mod backup;
 pub mod bulk;
 mod cells;
+pub mod check;
 pub mod dialect;
 pub mod edge;
 pub mod error;
@@ -38,7 +40,7 @@ mod version_pick;
 mod version_place;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
@@ -69,6 +71,8 @@ pub struct Store {
     reader: DatabaseConnection,
     /// One connection: writes of this process stand in line here, not at the database.
     writer: DatabaseConnection,
+    /// Whether the writer's connection is to be replaced before it is used again.
+    is_writer_suspect: Arc<AtomicBool>,
     /// Short reads of SQLite.
     local: Option<Arc<Local>>,
 }
@@ -87,10 +91,17 @@ pub enum SchemaState {
 impl Store {
     /// Opens a database, without looking at its schema.
     pub async fn connect(options: &Options) -> Result<Self, StoreError> {
-        let reader = Database::connect(dialect::connect_options(options, options.max_connections)?).await?;
-        let writer = Database::connect(dialect::connect_options(options, 1)?).await?;
-        let local = Local::of(&options.url).map(Arc::new);
-        Ok(Self { reader, writer, local })
+        let is_writer_suspect = Arc::new(AtomicBool::new(false));
+        let mut to_read = dialect::connect_options(options, options.max_connections)?;
+        dialect::replace_broken(&mut to_read, &Arc::default());
+        let mut to_write = dialect::connect_options(options, 1)?;
+        dialect::replace_broken(&mut to_write, &is_writer_suspect);
+        Ok(Self {
+            reader: Database::connect(to_read).await?,
+            writer: Database::connect(to_write).await?,
+            is_writer_suspect,
+            local: Local::of(&options.url).map(Arc::new),
+        })
     }
 
     /// Which of the two databases it is.
@@ -120,6 +131,11 @@ impl Store {
             ..TransactionOptions::default()
         };
         Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Has the next write open a connection anew, after one that failed.
+    pub fn replace_writer(&self) {
+        self.is_writer_suspect.store(true, Ordering::Release);
     }
 
     /// How far the schema is.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The revisions have no gaps: they are the numbers from 1 to the counter's.
-async fn revisions_have_no_gaps(db: &TestDb) -> i64 {
+pub async fn revisions_have_no_gaps(db: &TestDb) -> i64 {
     let newest = db.number("SELECT revision FROM revision_counter").await;
     assert_eq!(db.number("SELECT COUNT(*) FROM revision").await, newest);
     assert_eq!(db.number("SELECT COALESCE(MAX(id), 0) FROM revision").await, newest);

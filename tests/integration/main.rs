@@ -5,12 +5,15 @@
 )]
 
 mod backpressure;
+mod backups;
 mod bad_input;
 mod bodies;
+mod checks;
 mod cli;
 mod clients;
 mod concurrency;
 mod corpus;
+mod crashes;
 mod engine;
 mod floors;
 mod http;
@@ -19,6 +22,7 @@ mod lineage;
 mod merging;
 mod migrations;
 mod openlineage;
+mod outages;
 mod pages;
 mod prepared;
 mod rules;

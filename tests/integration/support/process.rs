@@ -39,7 +39,11 @@ pub struct Server {
 impl Server {
     /// Starts `heirloom serve` or `heirloom demo` on a free port, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut command = heirloom(arguments);
+        Self::started(heirloom(arguments))
+    }
+
+    /// The same, started by a command that becomes the program.
+    pub fn started(mut command: Command) -> Self {
         command
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::null())
@@ -78,6 +82,11 @@ impl Server {
             .send()
             .await;
         sent.unwrap().json().await.unwrap()
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it as `kill -9` does.

@@ -1,0 +1,738 @@
+//! `heirloom check`: a store that was only ever written by the service is clean, and whatever is done to it behind the
+//! service's back is found and named.
+
+use std::collections::BTreeSet;
+
+use heirloom::{
+    service::check::{Finding, Told, check, rule_names},
+    store::check::{CHECKED_TABLES, queries},
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use serde_json::{Value, json};
+
+use crate::{
+    on_both_databases,
+    support::{
+        TestApp, TestDb, artifact,
+        db::run,
+        declaration, execution,
+        fixtures::{exact, latest},
+        process, version,
+    },
+};
+
+/// What is wrong with a database.
+pub async fn findings(db: &TestDb) -> Vec<Finding> {
+    let store = db.store().await;
+    let mut findings = Vec::new();
+    let told = |told| {
+        if let Told::Found(finding) = told {
+            findings.push(finding);
+        }
+    };
+    check(&store, told).await.unwrap();
+    store.close().await.unwrap();
+    findings
+}
+
+/// Rows of every table, in every state.
+async fn fill(db: &TestDb) {
+    let app = TestApp::new(db.clone()).await;
+    let noon = "2026-11-23T12:34:56Z";
+    let batches: [Vec<Value>; 9] = [
+        vec![
+            version("orders", "v1").at(&[("region", "EU")]).time(noon).record(),
+            version("orders", "v2")
+                .at(&[("region", "US")])
+                .time(noon)
+                .with("metadata", json!({"a": 1}))
+                .record(),
+            version("orders", "v2b").at(&[("store", "7")]).record(),
+            version("plain", "p1").record(),
+        ],
+        vec![json!({"artifact": declaration("orders", &["region"], Some("HOUR"))})],
+        vec![
+            version("orders", "v3").record(),
+            version("orders", "v4")
+                .at(&[("region", "EU")])
+                .time(noon)
+                .created_at("2026-11-23T13:00:00Z")
+                .record(),
+        ],
+        vec![
+            version("seen", "s1").at(&[("k1", "x")]).time(noon).record(),
+            version("seen", "s2").at(&[("k1", "y"), ("k2", "z")]).record(),
+        ],
+        vec![
+            execution("run")
+                .state("SUCCEEDED")
+                .with("parent", artifact("flow"))
+                .with("startedAt", noon)
+                .with("endedAt", "2026-11-23T13:00:00Z")
+                .with("metadata", json!({"b": 2}))
+                .takes("latest", latest("orders"))
+                .consumes("later", "later", "l1")
+                .consumes("never", "later", "l2")
+                .produces("out", &version("made", "m1"))
+                .record(),
+            json!({"alias": {"artifact": artifact("orders"), "version": "v1", "alias": "prod"}}),
+            json!({"alias": {"artifact": artifact("plain"), "version": "p1", "alias": "gone"}}),
+        ],
+        vec![
+            version("later", "l1").record(),
+            json!({"alias": {"artifact": artifact("orders"), "version": "v4", "alias": "prod", "overwrite": true}}),
+        ],
+        vec![json!({"deletion": {"artifact": artifact("plain"), "version": "p1"}})],
+        vec![execution("run").takes("more", exact("orders", "v2")).record()],
+        // A declaration and what came before and after it, in one revision.
+        vec![
+            version("at once", "o1").at(&[("a", "1")]).time(noon).record(),
+            version("at once", "o2").at(&[("b", "1")]).record(),
+            json!({"artifact": declaration("at once", &["a"], Some("WEEK"))}),
+            version("at once", "o3").at(&[("a", "2")]).time(noon).record(),
+            json!({"artifact": declaration("orders", &["region"], Some("HOUR")).as_object().map(|known| {
+                let mut described = known.clone();
+                described.insert("description".to_owned(), "All orders".into());
+                described
+            })}),
+        ],
+    ];
+    for batch in batches {
+        app.pass(60);
+        app.ingest(&batch).await;
+    }
+    app.store.close().await.unwrap();
+}
+
+/// What is done to a store, and which check names what row of it. `{never}` stands for a revision that has not been.
+const CORRUPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "references",
+        "version ",
+        "UPDATE version SET partition_id = 999 WHERE version = 'v4'",
+    ),
+    (
+        "references",
+        "edge ",
+        "UPDATE edge SET version_id = 999 WHERE name = 'out'",
+    ),
+    (
+        "references",
+        "alias ",
+        "UPDATE alias SET version_id = 999 WHERE name = 'gone'",
+    ),
+    (
+        "revision columns",
+        "artifact ",
+        "UPDATE artifact SET revision = 99 WHERE name = 'plain'",
+    ),
+    (
+        "revision columns",
+        "version ",
+        "UPDATE version SET produced_revision = 99 WHERE version = 'v4'",
+    ),
+    (
+        "revision columns",
+        "version ",
+        "UPDATE version SET deleted_revision = 1 WHERE version = 'v4'",
+    ),
+    (
+        "revision columns",
+        "alias ",
+        "UPDATE alias SET ended_revision = 1 WHERE name = 'gone'",
+    ),
+    (
+        "revision columns",
+        "edge ",
+        "UPDATE edge SET revision = 0 WHERE name = 'out'",
+    ),
+    ("ids", "alias 99", "UPDATE alias SET id = 99 WHERE name = 'gone'"),
+    ("ids", "execution ", "UPDATE revision_counter SET execution_id = 1"),
+    (
+        "ids",
+        "version ",
+        "UPDATE version SET revision = 1 WHERE version = 'o3'",
+    ),
+    ("revisions", "revision 4", "DELETE FROM revision WHERE id = 3"),
+    (
+        "revisions",
+        "revision 4",
+        "UPDATE revision SET recorded_at = 1 WHERE id = 4",
+    ),
+    (
+        "revisions",
+        "revision 2",
+        "UPDATE revision SET changed = '[' WHERE id = 2",
+    ),
+    (
+        "revisions",
+        "revision_counter",
+        "UPDATE revision_counter SET revision = revision + 1",
+    ),
+    (
+        "revisions",
+        "revision_counter",
+        "UPDATE revision_counter SET recorded_at = recorded_at + 1",
+    ),
+    (
+        "changes in the log",
+        "revision 2",
+        "UPDATE revision SET changed = NULL WHERE id = 2",
+    ),
+    (
+        "changes in the log",
+        "revision 6",
+        "UPDATE revision SET changed = NULL WHERE id = 6",
+    ),
+    (
+        "changes in the log",
+        "revision 7",
+        "UPDATE revision SET changed = '{\"versions\": [1]}' WHERE id = 7",
+    ),
+    (
+        "changes in the log",
+        "revision 8",
+        "UPDATE revision SET changed = NULL WHERE id = 8",
+    ),
+    ("counter", "revision_counter", "DELETE FROM revision_counter"),
+    (
+        "recorded times",
+        "artifact ",
+        "UPDATE artifact SET created_at = 1 WHERE name = 'plain'",
+    ),
+    (
+        "recorded times",
+        "version ",
+        "UPDATE version SET named_at = 1 WHERE version = 'l1'",
+    ),
+    (
+        "recorded times",
+        "version ",
+        "UPDATE version SET created_at = created_at - 1 WHERE version = 'v1'",
+    ),
+    (
+        "keys of artifacts",
+        "version ",
+        "DELETE FROM artifact_key WHERE key = 'k1'",
+    ),
+    (
+        "keys of artifacts",
+        "artifact_key ",
+        "INSERT INTO artifact_key SELECT id, 'k9', revision FROM artifact WHERE name = 'seen'",
+    ),
+    (
+        "keys of artifacts",
+        "artifact ",
+        "UPDATE artifact_key SET key = 'tag' WHERE key = 'k1'",
+    ),
+    (
+        "keys of artifacts",
+        "artifact ",
+        "UPDATE artifact_key SET revision = 3 WHERE key = 'region'",
+    ),
+    (
+        "keys of artifacts",
+        "version ",
+        "UPDATE artifact SET time_seen_revision = {never} WHERE name = 'seen'",
+    ),
+    (
+        "keys of artifacts",
+        "artifact ",
+        "UPDATE artifact SET time_seen_revision = 1 WHERE name = 'plain'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET revision = revision + 1 WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET \"values\" = '{' WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET \"values\" = '{\"k1\": \"x\"}' WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET key_count = 7 WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET window_start = window_start + 1 WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partitions",
+        "partition ",
+        "UPDATE partition SET granularity = NULL WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "retired partitions",
+        "partition ",
+        "UPDATE partition SET retired_revision = {never} WHERE retired_revision < {never}",
+    ),
+    (
+        "retired partitions",
+        "partition ",
+        "UPDATE partition SET retired_revision = 5 WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "partition values",
+        "partition ",
+        "DELETE FROM partition_value WHERE key = 'region'",
+    ),
+    (
+        "partition values",
+        "partition ",
+        "UPDATE partition_value SET value = 'zz' WHERE key = 'k1' AND value = 'x'",
+    ),
+    (
+        "partition values",
+        "partition ",
+        "UPDATE partition_value SET artifact_id = artifact_id + 1 WHERE key = 'k2'",
+    ),
+    (
+        "version values",
+        "version ",
+        "DELETE FROM version_value WHERE key = 'k1' AND value = 'x'",
+    ),
+    (
+        "version values",
+        "version_value ",
+        "UPDATE version_value SET value = 'zz' WHERE key = 'k1' AND value = 'x'",
+    ),
+    (
+        "version values",
+        "version_value ",
+        "UPDATE version_value SET created_at = 1 WHERE key = 'k2'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET partition_id = NULL WHERE version = 'v4'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET partition_id = (SELECT partition_id FROM version WHERE version = 's1') WHERE version = 'v4'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET window_start = window_start + 1 WHERE version = 'v4'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET schema_mismatch = NULL WHERE version = 'v3'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET schema_mismatch = 'x' WHERE version = 'v4'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET placed_revision = 1 WHERE version = 'v1'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET prior_partition_id = NULL WHERE version = 'v1'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET prior_window_start = 0 WHERE version = 'v3'",
+    ),
+    (
+        "placement",
+        "version ",
+        "UPDATE version SET given_time = given_time - 3600000000 WHERE version = 'v4'",
+    ),
+    (
+        "states of versions",
+        "version ",
+        "UPDATE version SET location = 'x' WHERE version = 'l2'",
+    ),
+    (
+        "states of versions",
+        "version ",
+        "UPDATE version SET placed_revision = {never} WHERE version = 'v4'",
+    ),
+    (
+        "ordinals",
+        "version ",
+        "UPDATE version SET ordinal = 0 WHERE version = 'v4'",
+    ),
+    (
+        "ordinals",
+        "version ",
+        "UPDATE version SET ordinal = 999 WHERE version = 'l1'",
+    ),
+    (
+        "ordinals",
+        "version ",
+        "UPDATE version SET created_at = (SELECT created_at FROM version WHERE version = 'v4'),
+        ordinal = (SELECT ordinal FROM version WHERE version = 'v4') WHERE version = 'v3'",
+    ),
+    (
+        "aliases",
+        "alias ",
+        "UPDATE alias SET artifact_id = (SELECT id FROM artifact WHERE name = 'seen') WHERE name = 'gone'",
+    ),
+    (
+        "aliases",
+        "alias ",
+        "UPDATE alias SET ended_revision = {never} WHERE name = 'gone'",
+    ),
+    (
+        "aliases",
+        "alias ",
+        "UPDATE alias SET ended_revision = 9 WHERE name = 'prod' AND ended_revision < {never}",
+    ),
+    ("edges", "edge ", "UPDATE edge SET revision = 1 WHERE name = 'out'"),
+    ("edges", "edge ", "UPDATE edge SET role = 1 WHERE name = 'never'"),
+    (
+        "resolved inputs",
+        "resolved_input ",
+        "DELETE FROM edge WHERE name = 'latest'",
+    ),
+    (
+        "resolved inputs",
+        "resolved_input ",
+        "UPDATE resolved_input SET digest = substr(digest, 1, 4)",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET parent_id = id WHERE name = 'run'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET parent_id = NULL WHERE name = 'run'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET ended_at = NULL WHERE name = 'run'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET principal = 'somebody' WHERE name = 'run'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET field_ranks = 'x' WHERE name = 'run'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET state = 'RUNNING' WHERE name = 'flow'",
+    ),
+    (
+        "key digests",
+        "artifact ",
+        "UPDATE artifact SET key_digest = substr(key_digest, 1, 15) WHERE name = 'plain'",
+    ),
+    (
+        "key digests",
+        "version ",
+        "UPDATE version SET version = 'other' WHERE version = 'v4'",
+    ),
+    (
+        "key digests",
+        "partition ",
+        "UPDATE partition SET digest = substr(digest, 1, 15) WHERE \"values\" = '{\"k1\":\"x\"}'",
+    ),
+    (
+        "key digests",
+        "execution ",
+        "UPDATE execution SET domain = 'development' WHERE name = 'run'",
+    ),
+    (
+        "names",
+        "artifact ",
+        "UPDATE artifact SET name = ' plain' WHERE name = 'plain'",
+    ),
+    (
+        "names",
+        "version ",
+        "UPDATE version SET version = 'latest' WHERE version = 'v4'",
+    ),
+    (
+        "names",
+        "execution ",
+        "UPDATE execution SET project = '' WHERE name = 'run'",
+    ),
+    (
+        "names",
+        "alias ",
+        "UPDATE alias SET name = 'latest' WHERE name = 'gone'",
+    ),
+    ("names", "edge ", "UPDATE edge SET name = 'out ' WHERE name = 'out'"),
+    (
+        "declarations",
+        "artifact ",
+        "UPDATE artifact SET declared_keys = '[\"region\"' WHERE name = 'orders'",
+    ),
+    (
+        "declarations",
+        "artifact ",
+        "UPDATE artifact SET declared_keys = '[\"a\", \"a\"]' WHERE name = 'orders'",
+    ),
+    (
+        "declarations",
+        "artifact ",
+        "UPDATE artifact SET declared_keys = '[\"version\"]' WHERE name = 'orders'",
+    ),
+    (
+        "declarations",
+        "artifact ",
+        "UPDATE artifact SET declared_revision = {never} WHERE name = 'orders'",
+    ),
+    (
+        "declarations",
+        "artifact ",
+        "UPDATE artifact SET description = 'x' WHERE name = 'plain'",
+    ),
+    (
+        "given values",
+        "version ",
+        "UPDATE version SET given_values = '[]' WHERE version = 'v4'",
+    ),
+    (
+        "given values",
+        "version ",
+        "UPDATE version SET given_values = '{}' WHERE version = 'p1'",
+    ),
+    (
+        "given values",
+        "version ",
+        "UPDATE version SET given_values = '{\"tag\":\"EU\"}' WHERE version = 'v4'",
+    ),
+    (
+        "metadata",
+        "version ",
+        "UPDATE version SET metadata = '[1]' WHERE version = 'v2'",
+    ),
+    (
+        "metadata",
+        "execution ",
+        "UPDATE execution SET metadata = '{' WHERE name = 'run'",
+    ),
+];
+
+/// Has the database look away.
+async fn unguard(connection: &DatabaseConnection) {
+    let sql = match connection.get_database_backend() {
+        DbBackend::Sqlite => "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
+        _ => "SET session_replication_role = replica",
+    };
+    run(connection, sql).await;
+}
+
+async fn corrupt(db: &TestDb, sql: &str) {
+    let connection = db.connection().await;
+    unguard(&connection).await;
+    run(&connection, &sql.replace("{never}", &i64::MAX.to_string())).await;
+    connection.close().await.unwrap();
+}
+
+/// Every table with what it held at the beginning, so that what is done to it can be taken back.
+struct Kept {
+    connection: DatabaseConnection,
+    tables: Vec<&'static str>,
+}
+
+impl Kept {
+    async fn of(db: &TestDb) -> Self {
+        let mut tables: Vec<&str> = CHECKED_TABLES.iter().map(|table| table.name).collect();
+        tables.extend(["revision", "revision_counter"]);
+        let connection = db.connection().await;
+        unguard(&connection).await;
+        for table in &tables {
+            run(
+                &connection,
+                &format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}"),
+            )
+            .await;
+        }
+        Self { connection, tables }
+    }
+
+    async fn corrupt(&self, sql: &str) {
+        run(&self.connection, &sql.replace("{never}", &i64::MAX.to_string())).await;
+    }
+
+    async fn restore(&self) {
+        for table in &self.tables {
+            let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}");
+            run(&self.connection, &sql).await;
+        }
+    }
+}
+
+on_both_databases! {
+    async fn whatever_is_wrong_is_found(db: TestDb) {
+        fill(&db).await;
+        let kept = Kept::of(&db).await;
+        assert_eq!(findings(&db).await, []);
+        for (check, row, sql) in CORRUPTIONS {
+            kept.corrupt(sql).await;
+            let findings = findings(&db).await;
+            let is_named = |finding: &Finding| finding.check == *check && finding.row.starts_with(row);
+            assert!(findings.iter().any(is_named), "{sql}\nwas not found as {check:?} of {row}, but as {findings:#?}");
+            kept.restore().await;
+        }
+        assert_eq!(findings(&db).await, []);
+        // What the database does not let happen, as long as it has its index.
+        kept.corrupt("DROP INDEX alias_open; UPDATE alias SET ended_revision = {never} WHERE name = 'prod'").await;
+        assert!(findings(&db).await.iter().any(|finding| finding.check == "aliases"));
+        kept.connection.close().await.unwrap();
+    }
+
+    async fn the_sample_is_clean(db: TestDb) {
+        let sample = process::run(&["sample", "--versions", "1500"]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), sample.stdout).unwrap();
+        assert!(process::run(&["import", "--database", &db.url, file.path().to_str().unwrap()]).status.success());
+        let checked = process::run(&["check", "--database", &db.url]);
+        let said = process::text(&checked.stdout);
+        assert_eq!((checked.status.code(), process::text(&checked.stderr).as_str()), (Some(0), ""), "{said}");
+        assert!(said.ends_with("all is as it should be\n"), "{said}");
+    }
+
+    async fn findings_are_lines_and_the_exit_code_says_that_there_are_some(db: TestDb) {
+        fill(&db).await;
+        corrupt(&db, "UPDATE version SET data_type = 'x', metadata = '[]' WHERE version = 'v2'").await;
+        let checked = process::run(&["check", "--database", &db.url]);
+        let said = process::text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(1), "{said}");
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[0], "metadata: version 2: metadata is a JSON object, or none");
+        assert!(lines.len() == 2 && lines[1].ends_with("rows as of revision 9: 1 thing is wrong"), "{said}");
+
+        corrupt(&db, "UPDATE version SET key_digest = substr(key_digest, 1, 15)").await;
+        corrupt(&db, "UPDATE edge SET name = name || ' '").await;
+        corrupt(&db, "UPDATE execution SET key_digest = substr(key_digest, 1, 15)").await;
+        corrupt(&db, "UPDATE artifact SET key_digest = substr(key_digest, 1, 15)").await;
+        let few = process::text(&process::run(&["check", "--database", &db.url]).stdout);
+        assert_eq!(few.lines().count(), 22, "{few}");
+        assert!(few.contains("more: --verbose prints them all"), "{few}");
+        let all = process::text(&process::run(&["check", "--verbose", "--database", &db.url]).stdout);
+        assert!(all.lines().count() > 22 && !all.contains("--verbose"), "{all}");
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_is_exit_code_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.sqlite");
+    std::fs::write(&empty, "").unwrap();
+    let text = directory.path().join("text.sqlite");
+    std::fs::write(&text, "no database, but long enough to be looked at. ".repeat(50)).unwrap();
+    for (file, complaint) in [
+        (directory.path().join("none.sqlite"), "there is no database file"),
+        (empty, "run `heirloom migrate` first"),
+        (text, "is no SQLite database"),
+    ] {
+        let checked = process::run(&["check", "--database", &format!("sqlite:{}", file.display())]);
+        let said = process::text(&checked.stderr);
+        assert_eq!((checked.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains(complaint), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_looks_at_its_own_file() {
+    let db = TestDb::sqlite().await;
+    fill(&db).await;
+    corrupt(
+        &db,
+        "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'execution_started_at'",
+    )
+    .await;
+    let findings = findings(&db).await;
+    assert!(
+        findings.iter().any(|finding| finding.check == "database file"),
+        "{findings:#?}"
+    );
+}
+
+/// Pages are overwritten, as by a disk that fails: it is said, and nothing panics.
+#[tokio::test]
+async fn a_damaged_file_is_not_clean() {
+    let db = TestDb::sqlite().await;
+    fill(&db).await;
+    let file = db.url.trim_start_matches("sqlite:");
+    let whole = std::fs::read(file).unwrap();
+    for page in (1..whole.len() / 4_096).step_by(3) {
+        let mut damaged = whole.clone();
+        damaged[page * 4_096..][..4_096].fill(0x5a);
+        std::fs::write(file, damaged).unwrap();
+        let checked = process::run(&["check", "--database", &db.url]);
+        let said = process::text(&checked.stdout) + &process::text(&checked.stderr);
+        assert!(matches!(checked.status.code(), Some(1 | 2)), "page {page}: {checked:?}");
+        assert!(
+            said.contains("database file: ") || said.contains("malformed"),
+            "page {page}: {said}"
+        );
+    }
+}
+
+#[test]
+fn every_check_has_a_corruption_that_it_finds() {
+    let tested: BTreeSet<&str> = CORRUPTIONS.iter().map(|(check, ..)| *check).collect();
+    let statements = queries(DbBackend::Postgres);
+    let mut checks = rule_names();
+    checks.extend(statements.iter().map(|query| query.name));
+    assert_eq!(tested, checks);
+}
+
+/// A new table, a new reference or a new column of revisions is checked, or this test fails.
+#[tokio::test]
+async fn every_table_is_checked() {
+    let db = TestDb::sqlite().await;
+    let connection = db.connection().await;
+    let texts = async |sql: String| -> BTreeSet<String> {
+        let rows = connection
+            .query_all_raw(Statement::from_string(DbBackend::Sqlite, sql))
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    };
+    let set = |texts: &[&str]| -> BTreeSet<String> { texts.iter().map(|text| (*text).to_owned()).collect() };
+    let mut tables = texts("SELECT name FROM sqlite_master WHERE type = 'table'".to_owned()).await;
+    for other in ["revision", "revision_counter", "seaql_migrations", "sqlite_sequence"] {
+        tables.remove(other);
+    }
+    let checked: Vec<&str> = CHECKED_TABLES.iter().map(|table| table.name).collect();
+    assert_eq!(tables, set(&checked));
+    for table in CHECKED_TABLES {
+        let columns = format!(
+            "SELECT name FROM pragma_table_info('{}') WHERE name LIKE '%revision'",
+            table.name
+        );
+        assert_eq!(texts(columns).await, set(table.revisions), "{}", table.name);
+        let keys = format!(
+            "SELECT \"from\" || ' ' || \"table\" FROM pragma_foreign_key_list('{}')",
+            table.name
+        );
+        let references: Vec<String> = table
+            .references
+            .iter()
+            .map(|(column, parent)| format!("{column} {parent}"))
+            .collect();
+        assert_eq!(texts(keys).await, references.into_iter().collect(), "{}", table.name);
+    }
+    connection.close().await.unwrap();
+}
