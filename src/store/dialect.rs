@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
-    TransactionOptions, Value,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
+    Statement, TransactionOptions, Value,
 };
 
 use super::{Options, StoreError};
@@ -105,6 +105,16 @@ pub fn snapshot_options(backend: DbBackend) -> TransactionOptions {
         access_mode: Some(AccessMode::ReadOnly),
         ..TransactionOptions::default()
     }
+}
+
+/// PostgreSQL: lifts the time limit of statements to the end of a transaction that reads everything.
+pub async fn take_all_time(transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction
+            .execute_unprepared("SET LOCAL statement_timeout = 0")
+            .await?;
+    }
+    Ok(())
 }
 
 /// PostgreSQL: waits until no other process migrates. SQLite serves one machine and locks its file by itself.

@@ -196,10 +196,10 @@ on_both_databases! {
         assert_eq!(kinds, expected, "{exported}");
 
         let versions: Vec<&str> = records.iter().filter_map(|r| r["version"]["version"].as_str()).collect();
-        assert_eq!(versions, ["1", "2", "deleted", "deleted before it came", "flagged"], "in order of their content");
-        assert_eq!(records[2]["version"]["timePartition"], "2026-01-01T11:14:15.5Z", "as given, not as floored");
-        assert_eq!(records[2]["version"]["metadata"]["big"].to_string(), "9007199254740993");
-        let deleted = &records[3]["version"];
+        assert_eq!(versions, ["deleted before it came", "1", "2", "deleted", "flagged"], "in order of their creation");
+        assert_eq!(records[3]["version"]["timePartition"], "2026-01-01T11:14:15.5Z", "as given, not as floored");
+        assert_eq!(records[3]["version"]["metadata"]["big"].to_string(), "9007199254740993");
+        let deleted = &records[4]["version"];
         assert!(deleted.get("location").is_none() && deleted.get("card").is_none() && deleted.get("metadata").is_none());
         assert_eq!(deleted["type"], "model");
 

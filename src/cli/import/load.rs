@@ -8,10 +8,11 @@ use futures_util::future::BoxFuture;
 use heirloom::service::{Answer, Mode, WriteError, Writer};
 use tokio::sync::mpsc;
 
-use super::lines::{Batch, Place};
+use super::read::Batch;
 
-/// Batches in the write queue at a time: while one is being written, the others wait to share the next transaction.
-const UNDER_WAY: usize = 4;
+/// Batches in the write queue at a time: twice as many as share a transaction, so that while one is being written, the next
+/// is complete.
+const UNDER_WAY: usize = 10;
 
 type Submitted = (Batch, BoxFuture<'static, Result<Answer, WriteError>>);
 
@@ -51,7 +52,7 @@ async fn settle(under_way: &mut VecDeque<Submitted>, done: &mut impl FnMut(Batch
         return Ok(());
     };
     let answer = answer.await.with_context(|| match batch.places.first() {
-        Some(Place { file, line, .. }) => format!("the import stopped at {file}:{line}"),
+        Some(place) => format!("the import stopped at {place}"),
         None => "the import stopped".to_owned(),
     })?;
     done(batch, answer)

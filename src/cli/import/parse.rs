@@ -1,4 +1,4 @@
-//! From the bytes of a line to its record, or a sentence that says why it is none.
+//! From the bytes of a line or a document to its record, or a sentence that says why it is none.
 
 use heirloom::domain::record::Record;
 use serde_json::Value;
@@ -10,6 +10,12 @@ pub fn record(line: &[u8]) -> Result<Record, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("The line is not UTF-8 from byte {} on.", error.valid_up_to() + 1))?;
     serde_json::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// Reads one OpenLineage event.
+pub fn event(document: &[u8]) -> Result<Record, String> {
+    let _: Value = serde_json::from_slice(document).map_err(|error| format!("The event is no valid JSON: {error}."))?;
+    Err("OpenLineage events are not recorded by this version.".to_owned())
 }
 
 /// Why it is no record. Reads the line once more, to tell what is no JSON from what is none of ours.
