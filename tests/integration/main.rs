@@ -12,6 +12,7 @@ mod corpus;
 mod engine;
 mod floors;
 mod http;
+mod interchange;
 mod lineage;
 mod merging;
 mod migrations;

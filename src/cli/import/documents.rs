@@ -2,7 +2,7 @@
 //! array. Each is found by its braces and handed on as text, so that only one is in memory, however long the file is.
 //!
 //! One that is cut short does not take the rest along. A string has no end of line in it; and where an object has begun
-//! a line, another that begins a line in the same column is the next one, unless it can be an element of an array.
+//! a line, another that begins one no further to the right is the next, unless it can be an element of an array.
 
 use std::io::{self, BufRead};
 
@@ -31,7 +31,7 @@ struct Scan {
     place: Place,
     /// The document under way.
     open: Option<Open>,
-    /// After a document that was cut short: the column in which the next one begins its line, where that is known.
+    /// After a document that was cut short: the column up to which the next one begins its line, where that is known.
     skipping: Option<Option<u64>>,
 }
 
@@ -193,9 +193,9 @@ impl Place {
         }
     }
 
-    /// Whether a byte begins an object that begins a line, in a column if one is given.
+    /// Whether a byte begins an object that begins a line, no further to the right than a column if one is given.
     fn begins(self, byte: u8, column: Option<u64>) -> bool {
-        byte == b'{' && self.is_blank && column.is_none_or(|column| column == self.column)
+        byte == b'{' && self.is_blank && column.is_none_or(|column| self.column <= column)
     }
 }
 
