@@ -6,9 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::rc::Rc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 use serde_json::{Map, Value};
 
 use crate::domain::filter::{VersionKeyQuery, VersionQuery};
@@ -113,13 +114,13 @@ impl Instance {
 
     /// The records that tell it as the run of a name, and where each stands.
     pub fn records<'a>(&'a self, run: &'a str) -> impl Iterator<Item = (At, Record)> + 'a {
-        let telling = Telling {
+        let telling = Rc::new(Telling {
             project: self.name().unwrap_or(run),
             domain: self.system.as_deref().filter(|name| !name.is_empty()).unwrap_or(DOMAIN),
             run,
             started_at: self.started_at,
             sizes: self.files.iter().map(|file| (file.id.as_str(), &file.size)).collect(),
-        };
+        });
         let produced: HashSet<&str> = self
             .tasks
             .iter()
@@ -131,15 +132,14 @@ impl Instance {
             .files
             .iter()
             .filter(move |file| !produced.contains(file.id.as_str()));
-        let sizes = telling.clone();
-        let files = files.map(move |file| (file.at, Record::Version(sizes.version(&file.id))));
+        let versions = Rc::clone(&telling);
+        let files = files.map(move |file| (file.at, Record::Version(versions.version(&file.id))));
         let tasks = self.tasks.iter().map(move |task| (task.at, telling.task(task)));
         std::iter::once((At::Whole, whole)).chain(files).chain(tasks)
     }
 }
 
 /// What all records of an instance have in common.
-#[derive(Clone)]
 struct Telling<'a> {
     project: &'a str,
     domain: &'a str,
@@ -238,9 +238,8 @@ fn no_instance(path: &str, message: &str) -> NoInstance {
 #[serde(rename_all = "camelCase")]
 struct Written {
     name: String,
-    #[serde(default, deserialize_with = "version")]
-    #[expect(dead_code, reason = "only read to be checked")]
-    schema_version: (),
+    /// Where it is not given, the instance is read as what it looks like.
+    schema_version: Option<String>,
     runtime_system: Option<WrittenSystem>,
     /// `runtimeSystem` in 1.4.
     wms: Option<WrittenSystem>,
@@ -342,17 +341,6 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
     Value::deserialize(deserializer).map(Some)
 }
 
-fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    let version = String::deserialize(deserializer)?;
-    if VERSIONS.contains(&version.as_str()) {
-        return Ok(());
-    }
-    Err(D::Error::custom(format!(
-        "schemaVersion {version:?} is not read: convert the instance to one of {}",
-        VERSIONS.join(", ")
-    )))
-}
-
 impl Facts {
     fn map(self) -> Map<String, Value> {
         let facts = [
@@ -369,6 +357,16 @@ impl Facts {
 
 impl Written {
     fn instance(self) -> Result<Instance, NoInstance> {
+        if let Some(version) = self
+            .schema_version
+            .filter(|version| !VERSIONS.contains(&version.as_str()))
+        {
+            let sentence = format!(
+                "The version {version:?} of WfFormat is not read: convert the instance to one of {}.",
+                VERSIONS.join(", ")
+            );
+            return Err(no_instance("schemaVersion", &sentence));
+        }
         let workflow = self.workflow;
         let mut instance = Instance {
             name: self.name,
@@ -561,7 +559,7 @@ mod tests {
             (
                 with("/schemaVersion", json!("1.3")),
                 "$.schemaVersion",
-                "\"1.3\" is not read",
+                "\"1.3\" of WfFormat is not read",
             ),
             (with("/workflow", json!({})), "$.workflow", "neither a specification"),
             (with("/workflow/execution", json!(null)), "$.workflow", "never ran"),
