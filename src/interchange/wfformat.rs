@@ -6,10 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io::BufRead;
 use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::domain::filter::{VersionKeyQuery, VersionQuery};
@@ -90,20 +92,14 @@ pub struct NoInstance {
 }
 
 impl Instance {
-    /// Reads an instance.
-    pub fn parse(document: &[u8]) -> Result<Self, NoInstance> {
-        let mut json = serde_json::Deserializer::from_slice(document);
+    /// Reads an instance. A source that is something else is not read further than to where that shows, however long it is.
+    pub fn read(source: impl BufRead) -> Result<Self, NoInstance> {
+        let mut json = serde_json::Deserializer::from_reader(source);
         let written: Written = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
-            let inner = error.into_inner();
-            if inner.is_data() {
-                no_instance(&path, &format!("This is no instance of WfFormat: {inner}."))
-            } else {
-                no_instance(".", &format!("The file is no valid JSON: {inner}."))
-            }
+            refusal(&path, &error.into_inner())
         })?;
-        json.end()
-            .map_err(|error| no_instance(".", &format!("Something follows the instance: {error}.")))?;
+        json.end().map_err(|error| refusal(".", &error))?;
         written.instance()
     }
 
@@ -218,6 +214,15 @@ impl Telling<'_> {
         });
         told.outputs = Some(outputs.collect());
         Record::Execution(told)
+    }
+}
+
+/// Why a document cannot be read.
+fn refusal(path: &str, error: &serde_json::Error) -> NoInstance {
+    match error.classify() {
+        Category::Data => no_instance(path, &format!("This is no instance of WfFormat: {error}.")),
+        Category::Io => no_instance(".", &format!("The file cannot be read further: {error}.")),
+        Category::Syntax | Category::Eof => no_instance(".", &format!("The file is no JSON document: {error}.")),
     }
 }
 
@@ -478,7 +483,7 @@ mod tests {
     use super::Instance;
 
     fn told(instance: &Value) -> Vec<(String, Value)> {
-        let instance = Instance::parse(instance.to_string().as_bytes()).unwrap();
+        let instance = Instance::read(instance.to_string().as_bytes()).unwrap();
         let records = instance.records("run");
         let records = records.map(|(at, record)| (at.to_string(), serde_json::to_value(record).unwrap()));
         records.collect()
@@ -553,7 +558,7 @@ mod tests {
         };
         let task = "/workflow/specification/tasks/0";
         let cases = [
-            ("{".to_owned(), "$", "no valid JSON: EOF"),
+            ("{".to_owned(), "$", "no JSON document: EOF"),
             ("[]".to_owned(), "$", "invalid length 0"),
             (json!({ "eventType": "START" }).to_string(), "$", "missing field `name`"),
             (
@@ -578,10 +583,10 @@ mod tests {
                 "$.workflow.specification.tasks[0].inputFiles[0]",
                 "expected a string",
             ),
-            (format!("{} {{}}", current()), "$", "Something follows"),
+            (format!("{} {{}}", current()), "$", "trailing characters"),
         ];
         for (document, path, words) in cases {
-            let refusal = Instance::parse(document.as_bytes()).unwrap_err();
+            let refusal = Instance::read(document.as_bytes()).unwrap_err();
             assert_eq!(refusal.path, path, "{refusal:?}");
             assert!(
                 refusal.message.contains(words) && refusal.message.ends_with('.'),

@@ -128,8 +128,8 @@ impl Reading {
             Format::Records => self.lines(source, &mut last),
             Format::Openlineage => self.events(source, &mut last),
             Format::Wfformat => {
-                last = Position::Path(0, "$".to_owned());
-                self.instance(path, source)
+                self.instance(path, source);
+                Ok(())
             }
         });
         if let Err(error) = result {
@@ -184,17 +184,11 @@ impl Reading {
     }
 
     /// One document, which is named by its file.
-    fn instance(&mut self, path: &Path, mut source: Box<dyn BufRead>) -> io::Result<()> {
-        let mut document = Vec::new();
-        source.read_to_end(&mut document)?;
-        let instance = match Instance::parse(&document) {
+    fn instance(&mut self, path: &Path, source: Box<dyn BufRead>) {
+        let instance = match Instance::read(source) {
             Ok(instance) => instance,
-            Err(NoInstance { path, message }) => {
-                self.refuse(Position::Path(0, path), message);
-                return Ok(());
-            }
+            Err(NoInstance { path, message }) => return self.refuse(Position::Path(0, path), message),
         };
-        drop(document);
         let run = if is_stdin(path) {
             instance.name().unwrap_or("-").to_owned()
         } else {
@@ -206,7 +200,6 @@ impl Reading {
             }
             self.take(Position::Path(number, at.to_string()), 0, Ok(record));
         }
-        Ok(())
     }
 
     fn place(&self, position: Position) -> Place {
