@@ -4,7 +4,7 @@
 //!
 //! 1. [`domain`]: plain values; beside it [`config`], [`telemetry`] and [`sample`]
 //! 2. [`store`]: SQL over SQLite and PostgreSQL
-//! 3. [`service`]: the rules of writing, and the write queue
+//! 3. [`service`]: the rules of writing, and the write queue; beside it [`interchange`], the forms of others
 //! 4. `graphql`: the schema
 //! 5. `http`: the transport
 //! 6. `server` and `demo`: what puts them together, and `cli` in the binary
@@ -14,6 +14,7 @@ pub mod demo;
 pub mod domain;
 pub mod graphql;
 pub mod http;
+pub mod interchange;
 pub mod lineage;
 pub mod sample;
 pub mod server;

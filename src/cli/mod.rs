@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod lineage;
 mod output;
+mod progress;
 mod sample;
 mod serve;
 mod settings;
@@ -42,9 +43,9 @@ enum Command {
     Migrate,
     /// Print the GraphQL schema.
     Schema,
-    /// Record what files say, one record a line.
+    /// Record what files say: records, OpenLineage events or workflow instances.
     Import(import::Arguments),
-    /// Write everything recorded, in the form that `import` reads.
+    /// Write everything recorded: records, OpenLineage events or a PROV document.
     Export(export::Arguments),
     /// Draw what a node was made from, or what was made from it.
     Lineage(lineage::Arguments),

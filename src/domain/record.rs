@@ -91,6 +91,24 @@ pub struct CreateVersion {
     pub created_at: Option<Timestamp>,
 }
 
+impl CreateVersion {
+    /// A version of which no more is known than its name.
+    pub fn named(artifact: ArtifactKey, version: String) -> Self {
+        Self {
+            artifact,
+            version: Some(version),
+            partition: Vec::new(),
+            time_partition: None,
+            location: None,
+            data_type: None,
+            description: None,
+            metadata: None,
+            card: None,
+            created_at: None,
+        }
+    }
+}
+
 /// What kind of run an execution is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -3,6 +3,8 @@
 //! Every part is percent-encoded when written, so that each key makes the round trip. Read are also parts that are not
 //! (a name or a version may then have slashes), and `av0.2`, whose first part is an organisation that Heirloom does not know.
 
+use std::fmt;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::Invalid;
@@ -12,13 +14,19 @@ use super::time::Timestamp;
 
 /// What RFC 3986 calls unreserved stays as it is.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// How the URI of every artifact begins.
+pub const ROOT: &str = "flyte://av0.1/";
 const FORM: &str = "write flyte://av0.1/<project>/<domain>/<name>[@<version>][?<key>=<value>]";
+
+/// A part of a URI, percent-encoded.
+pub fn encode(part: &str) -> impl fmt::Display {
+    utf8_percent_encode(part, RESERVED)
+}
 
 /// The URI of an artifact.
 pub fn of_artifact(key: &ArtifactKey) -> String {
-    let encode = |part| utf8_percent_encode(part, RESERVED);
     format!(
-        "flyte://av0.1/{}/{}/{}",
+        "{ROOT}{}/{}/{}",
         encode(&key.project),
         encode(&key.domain),
         encode(&key.name)
@@ -27,7 +35,7 @@ pub fn of_artifact(key: &ArtifactKey) -> String {
 
 /// The URI of a version.
 pub fn of_version(key: &ArtifactKey, version: &str) -> String {
-    format!("{}@{}", of_artifact(key), utf8_percent_encode(version, RESERVED))
+    format!("{}@{}", of_artifact(key), encode(version))
 }
 
 /// Reads a URI as the query that it stands for.

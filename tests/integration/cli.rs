@@ -16,62 +16,62 @@ use crate::{
 };
 
 /// A directory for files, and a database.
-struct Place {
+pub struct Place {
     directory: TempDir,
-    url: String,
+    pub url: String,
 }
 
 /// What a command said, and how it ended.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Place {
     /// With a file of SQLite that is not made yet.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("sqlite:{}", directory.path().join("heirloom.sqlite").display());
         Self { directory, url }
     }
 
     /// With a database that is there.
-    fn with(db: &TestDb) -> Self {
+    pub fn with(db: &TestDb) -> Self {
         Self {
             directory: TempDir::new().unwrap(),
             url: db.url.clone(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
         path
     }
 
     /// Runs the program on the database of this place.
-    fn run(&self, arguments: &[&str], input: &[u8]) -> Said {
+    pub fn run(&self, arguments: &[&str], input: &[u8]) -> Said {
         heirloom(&[&["--database", &self.url], arguments].concat(), input)
     }
 
-    fn import(&self, path: &Path) -> Said {
+    pub fn import(&self, path: &Path) -> Said {
         self.run(&["import", path.to_str().unwrap()], b"")
     }
 
-    fn export(&self) -> String {
+    pub fn export(&self) -> String {
         let said = self.run(&["export"], b"");
         assert_eq!(said.code, 0, "{said:?}");
         said.out
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
     command.args(arguments);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HEIRLOOM_")) {
@@ -100,13 +100,13 @@ fn heirloom(arguments: &[&str], input: &[u8]) -> Said {
     }
 }
 
-fn sample(versions: u32) -> String {
+pub fn sample(versions: u32) -> String {
     let said = heirloom(&["sample", "--versions", &versions.to_string()], b"");
     assert_eq!(said.code, 0, "{said:?}");
     said.out
 }
 
-fn lines(records: &[Value]) -> String {
+pub fn lines(records: &[Value]) -> String {
     records.iter().map(|record| record.to_string() + "\n").collect()
 }
 
@@ -114,7 +114,7 @@ fn version(name: &str) -> Value {
     json!({ "version": { "artifact": { "project": "p", "domain": "d", "name": "a" }, "version": name } })
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
@@ -152,7 +152,7 @@ on_both_databases! {
 }
 
 /// Everything in the wrong order, with every state that a version and an execution can be in.
-fn awkward_records() -> Vec<Value> {
+pub fn awkward_records() -> Vec<Value> {
     let artifact = |name: &str| json!({ "project": "p", "domain": "d", "name": name });
     let run = |name: &str| json!({ "project": "p", "domain": "d", "name": name });
     let exact = |name: &str, version: &str| json!({ "key": { "artifact": artifact(name), "version": version } });
@@ -196,10 +196,10 @@ on_both_databases! {
         assert_eq!(kinds, expected, "{exported}");
 
         let versions: Vec<&str> = records.iter().filter_map(|r| r["version"]["version"].as_str()).collect();
-        assert_eq!(versions, ["1", "2", "deleted", "deleted before it came", "flagged"], "in order of their content");
-        assert_eq!(records[2]["version"]["timePartition"], "2026-01-01T11:14:15.5Z", "as given, not as floored");
-        assert_eq!(records[2]["version"]["metadata"]["big"].to_string(), "9007199254740993");
-        let deleted = &records[3]["version"];
+        assert_eq!(versions, ["deleted before it came", "1", "2", "deleted", "flagged"], "in order of their creation");
+        assert_eq!(records[3]["version"]["timePartition"], "2026-01-01T11:14:15.5Z", "as given, not as floored");
+        assert_eq!(records[3]["version"]["metadata"]["big"].to_string(), "9007199254740993");
+        let deleted = &records[4]["version"];
         assert!(deleted.get("location").is_none() && deleted.get("card").is_none() && deleted.get("metadata").is_none());
         assert_eq!(deleted["type"], "model");
 

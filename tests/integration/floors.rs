@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What each floor may import of ours.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("cli", &["cli"]), // in the binary, which sees the library as `heirloom`
     (
         "server",
@@ -20,6 +20,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
         &["graphql", "lineage", "service", "store", "domain", "config"],
     ),
     ("lineage", &["lineage", "store", "domain"]),
+    ("interchange", &["interchange", "store", "domain"]),
     ("service", &["service", "store", "domain"]),
     ("sample", &["sample", "domain"]),
     ("store", &["store", "domain"]),

@@ -18,6 +18,7 @@ mod engine;
 mod floors;
 mod http;
 mod idempotency;
+mod interchange;
 mod lineage;
 mod merging;
 mod migrations;

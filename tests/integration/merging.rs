@@ -93,7 +93,8 @@ fn address(n: usize) -> (Value, String) {
     (json["artifact"].clone(), json["version"].as_str().unwrap().to_owned())
 }
 
-/// The content of the version `n`, each created at a time of its own.
+/// The content of the version `n`. No two of one artifact were created at the same time, since what was recorded later would
+/// decide between them; `m0` and `r1`, of two artifacts, were.
 fn content(n: usize) -> VersionInput {
     let base = match n {
         // In their partitions, of which some are the same.
@@ -110,7 +111,7 @@ fn content(n: usize) -> VersionInput {
         8 => version("raw", "r0").at(&[("a", "1")]).time("2026-11-20T23:00:00Z"),
         _ => version("raw", "r1").at(&[("b", "2")]),
     };
-    let base = base.created_at(&format!("2026-11-2{}T0{n}:00:00Z", n % 3));
+    let base = base.created_at(&format!("2026-11-2{}T0{}:00:00Z", n % 3, n.min(6)));
     base.with("location", format!("s3://{n}"))
         .with("metadata", json!({"n": n, "z": {"a": [n]}}))
         .with("card", format!("# {n}"))
@@ -129,14 +130,16 @@ async fn record(app: &TestApp, records: &[Value], at_a_time: usize) {
     }
 }
 
-/// What a store holds, in an order that does not depend on the order of recording: what it exports, and what it answers.
+/// What a store holds: what it exports, line by line as it stands, and behind that what it answers, in an order that does not
+/// depend on the order of recording.
 async fn picture(app: &TestApp) -> Vec<String> {
     let url = app.db.url.clone();
     let exported = tokio::task::spawn_blocking(move || run(&["export", "--database", &url]))
         .await
         .unwrap();
     assert!(exported.status.success(), "{}", text(&exported.stderr));
-    let mut lines: Vec<String> = text(&exported.stdout).lines().map(str::to_owned).collect();
+    let mut picture: Vec<String> = text(&exported.stdout).lines().map(str::to_owned).collect();
+    let mut lines = Vec::new();
     let query = "{ artifacts { nodes { name description partitionKeys timePartitionGranularity updatedAt versionCount latest { version }
             partitions { nodes { values { key value } timePartition { start granularity } versionCount latest { version } } }
             versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version state createdAt isLatest schemaMismatch location metadata card type aliases principal outputName
@@ -176,7 +179,8 @@ async fn picture(app: &TestApp) -> Vec<String> {
         execution.to_string()
     }));
     lines.sort();
-    lines
+    picture.extend(lines);
+    picture
 }
 
 async fn picture_of(backend: DbBackend, records: &[Value], at_a_time: usize) -> Vec<String> {

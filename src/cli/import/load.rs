@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use heirloom::service::{Answer, Mode, Ticket, Writer};
 use tokio::sync::mpsc;
 
-use super::lines::{Batch, Place};
+use super::read::Batch;
 
-/// Batches in the write queue at a time: while one is being written, the others wait to share the next transaction.
-const UNDER_WAY: usize = 4;
+/// Batches in the write queue at a time: twice as many as share a transaction, so that while one is being written, the next
+/// is complete.
+const UNDER_WAY: usize = 10;
 
 /// A batch in the queue, and what will be answered.
 type Submitted = (Batch, Ticket);
@@ -46,7 +47,7 @@ async fn settle(under_way: &mut VecDeque<Submitted>, done: &mut impl FnMut(Batch
 
 fn stopped_at(batch: &Batch) -> String {
     match batch.places.first() {
-        Some(Place { file, line, .. }) => format!("the import stopped at {file}:{line}"),
+        Some(place) => format!("the import stopped at {place}"),
         None => "the import stopped".to_owned(),
     }
 }

@@ -1,12 +1,14 @@
-//! `heirloom import`: records from files, one a line.
+//! `heirloom import`: records, OpenLineage events or workflow instances, from files.
 //!
-//! One thread reads lines and parses them; the write queue has a few batches at a time, so that it can put them into one
-//! transaction. What cannot be recorded is reported with its line and does not stop the rest. A run that was cut short
+//! One thread reads and parses; the write queue has a few batches at a time, so that it can put them into one
+//! transaction. What cannot be recorded is reported with its place and does not stop the rest. A run that was cut short
 //! is run again: what is recorded already is unchanged.
 
+mod documents;
 mod lines;
 mod load;
 mod parse;
+mod read;
 mod report;
 
 use std::fs::File;
@@ -15,23 +17,25 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use heirloom::config::Config;
 use heirloom::server;
 use heirloom::service::Writer;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::database::{self, Behind};
+use super::progress::Progress;
 pub use load::load;
 use report::Report;
 
 /// What to import.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Files with one record a line (JSON), plain or gzip; `-` is standard input.
+    /// The form that the files have.
+    #[arg(long, value_enum, default_value_t = Format::Records)]
+    format: Format,
+    /// Files, plain or gzip; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print every rejected record, not only the first ones.
@@ -43,6 +47,17 @@ pub struct Arguments {
     /// Bring the schema of a PostgreSQL database up to date first; a SQLite file always is.
     #[arg(long)]
     migrate: bool,
+}
+
+/// A form that files may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One record a line, as `export` writes them.
+    Records,
+    /// OpenLineage events: one a line, one after the other, or an array of them.
+    Openlineage,
+    /// One workflow instance of WfFormat a file, whose name is that of the run.
+    Wfformat,
 }
 
 /// Imports.
@@ -58,15 +73,12 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let writer = Writer::start(store.clone(), server::writer_options(config));
 
     let read = Arc::new(AtomicU64::new(0));
-    let progress = progress(bytes);
-    let mut report = Report::new(arguments.verbose, rejects, progress.clone());
-    let batches = lines::batches(arguments.files, Arc::clone(&read));
+    let mut report = Report::new(arguments.verbose, rejects, Progress::of_bytes(bytes));
+    let batches = read::batches(arguments.files, arguments.format, Arc::clone(&read));
     let done = load(&writer, batches, |batch, answer| {
-        progress.set_position(read.load(Ordering::Relaxed));
-        report.add(batch, answer)
+        report.add(batch, answer, read.load(Ordering::Relaxed))
     });
     let done = done.await;
-    progress.finish_and_clear();
     let summary = report.finish()?;
     if let Err(error) = done {
         bail!(
@@ -110,14 +122,4 @@ fn is_stdin(path: &Path) -> bool {
 fn create(path: &Path) -> Result<Box<dyn Write>> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Box::new(std::io::BufWriter::new(file)))
-}
-
-/// A bar on a terminal, where the size is known; else a count of bytes. Nothing where nobody looks.
-fn progress(bytes: Option<u64>) -> ProgressBar {
-    let (bar, template) = match bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {bytes_per_sec}"),
-    };
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

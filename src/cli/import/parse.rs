@@ -1,20 +1,30 @@
-//! From the bytes of a line to its record, or a sentence that says why it is none.
+//! From the bytes of a line or a document to its record, or a sentence that says why it is none.
 
+use heirloom::domain::json;
+use heirloom::domain::openlineage::Event;
 use heirloom::domain::record::Record;
 use serde_json::Value;
 
-const KINDS: &str = "artifact, version, execution, alias, aliasRemoval or deletion";
+const KINDS: &str = "artifact, version, execution, alias, aliasRemoval, deletion or event";
 
 /// Reads one record.
 pub fn record(line: &[u8]) -> Result<Record, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("The line is not UTF-8 from byte {} on.", error.valid_up_to() + 1))?;
-    serde_json::from_str(text).map_err(|error| explain(text, &error))
+    json::read(text).map_err(|error| explain(text, &error))
+}
+
+/// Reads one OpenLineage event.
+pub fn event(document: &[u8]) -> Result<Record, String> {
+    let text = std::str::from_utf8(document)
+        .map_err(|error| format!("The event is not UTF-8 from byte {} on.", error.valid_up_to() + 1))?;
+    let event = Event::parse(text).map_err(|invalid| invalid.message)?;
+    Ok(Record::Event(Box::new(event)))
 }
 
 /// Why it is no record. Reads the line once more, to tell what is no JSON from what is none of ours.
 fn explain(text: &str, error: &serde_json::Error) -> String {
-    let value = match serde_json::from_str::<Value>(text) {
+    let value = match json::read::<Value>(text) {
         Ok(value) => value,
         Err(error) => return format!("The line is no valid JSON: {}.", by_column(&error)),
     };

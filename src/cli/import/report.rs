@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use heirloom::service::{Answer, Rejection, Verdict};
-use indicatif::ProgressBar;
-use serde_json::json;
+use serde::Serialize;
 
-use super::lines::{Batch, Place};
+use super::super::progress::{Done, Progress};
+use super::read::{Batch, Place};
 
 /// Rejected records that are printed without `--verbose`.
 const PRINTED: u64 = 20;
@@ -20,7 +20,7 @@ pub struct Report {
     started: Instant,
     is_verbose: bool,
     rejects: Option<Box<dyn Write>>,
-    progress: ProgressBar,
+    progress: Progress,
 }
 
 /// How many records were what.
@@ -36,7 +36,7 @@ pub struct Summary {
 
 impl Report {
     /// A report on nothing so far.
-    pub fn new(is_verbose: bool, rejects: Option<Box<dyn Write>>, progress: ProgressBar) -> Self {
+    pub fn new(is_verbose: bool, rejects: Option<Box<dyn Write>>, progress: Progress) -> Self {
         Self {
             summary: Summary::default(),
             started: Instant::now(),
@@ -46,8 +46,8 @@ impl Report {
         }
     }
 
-    /// Adds what became of a batch.
-    pub fn add(&mut self, batch: Batch, answer: Answer) -> Result<()> {
+    /// Adds what became of a batch, by when so many bytes have been read.
+    pub fn add(&mut self, batch: Batch, answer: Answer, bytes: u64) -> Result<()> {
         self.summary.revision = Some(answer.revision);
         let mut rejected = batch.unreadable;
         for (place, verdict) in batch.places.into_iter().zip(answer.verdicts) {
@@ -57,13 +57,19 @@ impl Report {
                 Verdict::Rejected(rejection) => rejected.push((place, rejection)),
             }
         }
-        rejected.sort_by_key(|(place, _)| (place.number, place.line));
+        rejected.sort_by(|(one, _), (other, _)| one.cmp(other));
         rejected
             .iter()
-            .try_for_each(|(place, rejection)| self.reject(place, rejection))
+            .try_for_each(|(place, rejection)| self.reject(place, rejection))?;
+        self.progress.tell(Done {
+            records: self.summary.all(),
+            rejected: self.summary.rejected,
+            bytes,
+        });
+        Ok(())
     }
 
-    fn reject(&mut self, Place { file, line, .. }: &Place, rejection: &Rejection) -> Result<()> {
+    fn reject(&mut self, place: &Place, rejection: &Rejection) -> Result<()> {
         let Rejection {
             code,
             message,
@@ -72,11 +78,15 @@ impl Report {
         let code = code.as_str();
         self.summary.rejected += 1;
         if let Some(rejects) = &mut self.rejects {
-            writeln!(
-                rejects,
-                "{}",
-                json!({ "file": **file, "line": line, "code": code, "argument": argument, "message": message })
-            )?;
+            let reject = Reject {
+                file: &place.file,
+                line: place.line(),
+                path: place.path(),
+                code,
+                argument,
+                message,
+            };
+            writeln!(rejects, "{}", serde_json::to_string(&reject)?)?;
         }
         if self.is_verbose || self.summary.rejected <= PRINTED {
             let at = if argument.is_empty() {
@@ -84,14 +94,14 @@ impl Report {
             } else {
                 format!(" ({argument})")
             };
-            self.progress
-                .suspend(|| eprintln!("{file}:{line}: {code}{at}: {message}"));
+            self.progress.suspend(|| eprintln!("{place}: {code}{at}: {message}"));
         }
         Ok(())
     }
 
     /// The end of it.
     pub fn finish(mut self) -> Result<Summary> {
+        self.progress.finish();
         let hidden = self.summary.rejected.saturating_sub(PRINTED);
         if hidden > 0 && !self.is_verbose {
             eprintln!("… and {hidden} more: --verbose prints them all, --rejects FILE writes them to a file");
@@ -104,7 +114,24 @@ impl Report {
     }
 }
 
+/// A line of the file of rejects.
+#[derive(Serialize)]
+struct Reject<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    code: &'a str,
+    argument: &'a str,
+    message: &'a str,
+}
+
 impl Summary {
+    fn all(&self) -> u64 {
+        self.recorded() + self.rejected
+    }
+
     /// How many records the store has, be it from this import or from before.
     pub fn recorded(&self) -> u64 {
         self.applied + self.unchanged
@@ -120,7 +147,7 @@ impl fmt::Display for Summary {
             revision,
             seconds,
         } = self;
-        let all = applied + unchanged + rejected;
+        let all = self.all();
         write!(
             f,
             "{all} records in {seconds:.1} s: {applied} applied, {unchanged} unchanged, {rejected} rejected"

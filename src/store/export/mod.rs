@@ -1,74 +1,103 @@
-//! Reading the whole store, chunk after chunk, as the records that would make it again.
+//! Reading the whole store, chunk after chunk, in orders that follow from what was recorded: two stores that heard the
+//! same in another order export the same, and so does a store made from an export.
 //!
-//! What comes out depends on what the store holds and on the order in which contents were recorded (which decides
-//! between versions of the same instant), not on row ids: declarations and versions in order of recording, executions by
-//! start, aliases and deletions by key. So a store made from an export gives the same export.
+//! An [`Export`] is one snapshot. A form goes through it in passes, as often as it needs: see [`Pass`].
 
+mod order;
 mod rows;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::fmt;
 
-use entity::{ExecutionId, NO_TIME, artifact, edge, execution, version};
+use entity::{artifact, edge, execution, version};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, QueryResult, Statement, TransactionTrait, Value};
 
 use super::{Scope, Store, StoreError, dialect, scope};
-use crate::domain::filter::{VersionKeyQuery, VersionQuery};
 use crate::domain::key::{ArtifactKey, ExecutionKey};
-use crate::domain::record::{DeleteVersion, ExecutionInput, ExecutionOutput, Record, SetAlias};
-pub use rows::object;
-use rows::{announcement, artifact_key, content, declaration, models, parent_key};
+use crate::domain::record::{
+    CreateVersion, DeclareArtifact, DeleteVersion, ExecutionOutput, PartitionValue, RecordExecution, SetAlias,
+};
+use crate::domain::time::Timestamp;
+use order::{Ids, Order};
+use rows::{artifact_key, content, declaration, input, parent};
 
-/// Rows read at a time. Few enough to hold with all edges of as many executions.
-const CHUNK: i64 = 500;
-/// Aliases and deletions read at a time: each chunk sorts them all, and they are small.
-const SORTED_CHUNK: i64 = 10_000;
-
-/// The columns of a version's artifact, beside `v.*`.
+/// The columns of an artifact's key.
 const ARTIFACT_KEY: &str = "a.project AS artifact_project, a.domain AS artifact_domain, a.name AS artifact_name";
 
-/// One thing to export.
+/// An artifact.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "each is written as soon as it is made")]
-pub enum Exported {
-    /// A record as it is.
-    Record(Record),
-    /// An execution, which may take several records to say how its fields came to be.
-    Execution(Box<ExportedExecution>),
+pub struct ExportedArtifact {
+    /// Its key.
+    pub key: ArtifactKey,
+    /// What a declaration said it is.
+    pub description: Option<String>,
+}
+
+/// A version, which may only be named.
+#[derive(Clone, Debug)]
+pub struct ExportedVersion {
+    /// What is known of it.
+    pub content: CreateVersion,
+    /// Whether somebody produced it.
+    pub is_produced: bool,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// An execution with what it is connected to.
 #[derive(Clone, Debug)]
 pub struct ExportedExecution {
-    /// Its row.
-    pub row: execution::Model,
-    /// The execution that it is part of.
-    pub parent: Option<ExecutionKey>,
-    /// What it took in, by exact version.
-    pub inputs: Vec<ExecutionInput>,
+    /// All that is known of it, but its inputs and outputs.
+    pub record: RecordExecution,
+    /// How far along the record was that gave each field, as stored.
+    pub field_ranks: String,
+    /// What the execution that it is part of is a run of.
+    pub parent_entity: Option<String>,
+    /// When this server first heard of it.
+    pub recorded_at: Timestamp,
+    /// What it took in.
+    pub inputs: Vec<ExportedInput>,
     /// What it gave out, with full content.
     pub outputs: Vec<ExecutionOutput>,
 }
 
-/// An export under way: one snapshot of the store, read from front to back.
+/// A version that an execution took in.
+#[derive(Clone, Debug)]
+pub struct ExportedInput {
+    /// The execution's name for it.
+    pub name: String,
+    /// The artifact.
+    pub artifact: ArtifactKey,
+    /// The version.
+    pub version: String,
+    /// Its partition values.
+    pub partition: Vec<PartitionValue>,
+    /// An instant in its time window.
+    pub time_partition: Option<Timestamp>,
+}
+
+/// Which edges executions are read with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edges {
+    /// None.
+    None,
+    /// What they took in.
+    Inputs,
+    /// What they gave out.
+    Outputs,
+    /// Both.
+    All,
+}
+
+/// An export under way: one snapshot of the store.
 #[derive(Debug)]
 pub struct Export {
     transaction: DatabaseTransaction,
     scope: Scope,
-    position: Position,
-}
-
-/// What is read next, and after which row.
-#[derive(Debug)]
-enum Position {
-    Declarations(i64),
-    Versions {
-        after: i64,
-        late: Option<VecDeque<(i64, i64)>>,
-    },
-    Executions(i64, [String; 3]),
-    Aliases([String; 4]),
-    Deletions([String; 4]),
-    End,
+    /// How many ids a pass holds.
+    window: usize,
 }
 
 impl Store {
@@ -78,12 +107,38 @@ impl Store {
             .reader
             .begin_with_options(dialect::snapshot_options(self.backend()))
             .await?;
+        dialect::plan_for_all_rows(&transaction).await?;
         let newest = scope::revision_newest(&transaction).await?.revision;
         Ok(Export {
             transaction,
             scope: Scope::at(newest),
-            position: Position::Declarations(0),
+            window: order::WINDOW,
         })
+    }
+}
+
+type Fetch<T> = for<'a> fn(&'a Export, &'a [i64]) -> BoxFuture<'a, Result<Vec<T>, StoreError>>;
+
+/// One way through a snapshot, from front to back.
+pub struct Pass<'a, T> {
+    export: &'a Export,
+    ids: Ids,
+    fetch: Fetch<T>,
+}
+
+impl<T> Pass<'_, T> {
+    /// Some further rows; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, StoreError> {
+        match self.ids.next(self.export).await? {
+            Some(ids) => Ok(Some((self.fetch)(self.export, &ids).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Pass<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").field("ids", &self.ids).finish_non_exhaustive()
     }
 }
 
@@ -102,312 +157,259 @@ impl Export {
         }
     }
 
-    /// The next chunk, which may be empty; none at the end.
-    pub async fn next(&mut self) -> Result<Option<Vec<Exported>>, StoreError> {
-        let position = std::mem::replace(&mut self.position, Position::End);
-        let (chunk, position) = match position {
-            Position::Declarations(after) => self.declarations(after).await?,
-            Position::Versions { after, late } => self.versions(after, late).await?,
-            Position::Executions(started_at, key) => self.executions(started_at, key).await?,
-            Position::Aliases(after) => self.aliases(after).await?,
-            Position::Deletions(after) => self.deletions(after).await?,
-            Position::End => return Ok(None),
-        };
-        self.position = position;
-        Ok(Some(chunk))
+    /// The same export with passes that hold fewer ids.
+    #[must_use]
+    pub fn in_windows_of(self, window: usize) -> Self {
+        Self { window, ..self }
     }
 
-    async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, StoreError> {
+    /// Declarations, by key.
+    pub fn declarations(&self) -> Pass<'_, DeclareArtifact> {
+        self.pass(&order::DECLARATIONS, |export, ids| {
+            export.artifacts_by_id(ids, declaration).boxed()
+        })
+    }
+
+    /// Artifacts, declared or not, by key.
+    pub fn artifacts(&self) -> Pass<'_, ExportedArtifact> {
+        self.pass(&order::ARTIFACTS, |export, ids| {
+            export.artifacts_by_id(ids, rows::artifact).boxed()
+        })
+    }
+
+    /// What was recorded of versions, by time of creation, then by artifact, then in order of recording.
+    pub fn contents(&self) -> Pass<'_, CreateVersion> {
+        self.pass(&order::CONTENTS, |export, ids| export.contents_by_id(ids).boxed())
+    }
+
+    /// All versions, those among them that are only named, by key.
+    pub fn versions(&self) -> Pass<'_, ExportedVersion> {
+        self.pass(&order::VERSIONS, |export, ids| export.versions_by_id(ids).boxed())
+    }
+
+    /// OpenLineage events as they were sent, by when they happened.
+    pub fn events(&self) -> Pass<'_, String> {
+        self.pass(&order::EVENTS, |export, ids| export.events_by_id(ids).boxed())
+    }
+
+    /// Executions of which no event tells, with all edges, by start, then by key.
+    pub fn executions_without_events(&self) -> Pass<'_, ExportedExecution> {
+        self.pass(&order::EXECUTIONS_WITHOUT_EVENTS, |export, ids| {
+            export.executions_by_id(ids, Edges::All).boxed()
+        })
+    }
+
+    /// Executions, by start, then by key.
+    pub fn executions(&self, edges: Edges) -> Pass<'_, ExportedExecution> {
+        let fetch: Fetch<ExportedExecution> = match edges {
+            Edges::None => |export, ids| export.executions_by_id(ids, Edges::None).boxed(),
+            Edges::Inputs => |export, ids| export.executions_by_id(ids, Edges::Inputs).boxed(),
+            Edges::Outputs => |export, ids| export.executions_by_id(ids, Edges::Outputs).boxed(),
+            Edges::All => |export, ids| export.executions_by_id(ids, Edges::All).boxed(),
+        };
+        self.pass(&order::EXECUTIONS, fetch)
+    }
+
+    /// Who ran executions.
+    pub fn principals(&self) -> Pass<'_, String> {
+        self.pass(&order::PRINCIPALS, |export, ids| export.principals_by_id(ids).boxed())
+    }
+
+    /// Aliases, by artifact and name.
+    pub fn aliases(&self) -> Pass<'_, SetAlias> {
+        self.pass(&order::ALIASES, |export, ids| export.aliases_by_id(ids).boxed())
+    }
+
+    /// Deletions, by key.
+    pub fn deletions(&self) -> Pass<'_, DeleteVersion> {
+        self.pass(&order::DELETIONS, |export, ids| export.deletions_by_id(ids).boxed())
+    }
+
+    fn pass<T>(&self, order: &'static Order, fetch: Fetch<T>) -> Pass<'_, T> {
+        Pass {
+            export: self,
+            ids: Ids::new(order),
+            fetch,
+        }
+    }
+
+    /// Runs a statement that names ids in `{ids}`; further values are counted from `$2` on, and `$1` is the revision.
+    async fn query(&self, sql: &str, id: &str, ids: &[i64], values: &[Value]) -> Result<Vec<QueryResult>, StoreError> {
         let backend = self.transaction.get_database_backend();
-        Ok(self
-            .transaction
-            .query_all_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?)
+        let placeholder = format!("${}", values.len() + 2);
+        let sql = sql.replace("{ids}", &dialect::in_numbers(backend, id, &placeholder));
+        let values = std::iter::once(self.revision().into())
+            .chain(values.iter().cloned())
+            .chain([dialect::numbers(backend, ids.iter().copied())]);
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        Ok(self.transaction.query_all_raw(statement).await?)
     }
 
-    async fn declarations(&self, after: i64) -> Result<(Vec<Exported>, Position), StoreError> {
-        let sql = "SELECT * FROM artifact WHERE id > $1 AND declared_revision <= $2 ORDER BY id LIMIT $3";
+    async fn artifacts_by_id<T>(
+        &self,
+        ids: &[i64],
+        read: impl Fn(artifact::Model, i64) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let rows = self
-            .query(sql, vec![after.into(), self.revision().into(), CHUNK.into()])
+            .query(
+                "SELECT a.* FROM artifact a WHERE a.revision <= $1 AND {ids}",
+                "a.id",
+                ids,
+                &[],
+            )
             .await?;
-        let rows = models::<artifact::Model>(&rows)?;
-        let next = if is_full(&rows, CHUNK) {
-            Position::Declarations(rows.last().map_or(after, |row| row.id.0))
-        } else {
-            Position::Versions { after: 0, late: None }
-        };
-        let records = rows.into_iter().map(|row| declaration(row, self.revision()));
-        Ok((records.collect::<Result<_, _>>()?, next))
+        in_order(ids, &rows, |row| {
+            read(artifact::Model::from_query_result(row, "")?, self.revision())
+        })
     }
 
-    /// Versions in order of their content. Most have it since they were first named, so that their id is their place; those
-    /// that began as placeholders are few, and are put where they belong among the others.
-    async fn versions(
-        &self,
-        after: i64,
-        late: Option<VecDeque<(i64, i64)>>,
-    ) -> Result<(Vec<Exported>, Position), StoreError> {
-        let mut late = match late {
-            Some(late) => late,
-            None => self.late_versions().await?,
-        };
-        let condition = "v.id > $2 AND v.named_at IS NULL ORDER BY v.id LIMIT $3";
-        let mut rows = self.produced(condition, vec![after.into(), CHUNK.into()]).await?;
-        let mut until = if is_full(&rows, CHUNK) {
-            rows.last().map_or(after, |(row, _)| row.ordinal)
-        } else {
-            i64::MAX
-        };
-        let chunk = usize::try_from(CHUNK).unwrap_or(usize::MAX);
-        let due = late
-            .iter()
-            .take_while(|(ordinal, _)| *ordinal <= until)
-            .count()
-            .min(chunk);
-        if due == chunk {
-            until = late[due - 1].0;
-            rows.retain(|(row, _)| row.ordinal <= until);
-        }
-        if due > 0 {
-            let ids: Vec<Value> = late.drain(..due).map(|(_, id)| id.into()).collect();
-            let condition = format!("v.id IN ({})", placeholders(2, ids.len()));
-            rows.extend(self.produced(&condition, ids).await?);
-            rows.sort_unstable_by_key(|(row, _)| row.ordinal);
-        }
-        let next = if until == i64::MAX {
-            Position::Executions(NO_TIME, Default::default())
-        } else {
-            Position::Versions {
-                after: until,
-                late: Some(late),
-            }
-        };
-        let contents = rows.into_iter().map(|(row, key)| content(row, key, self.revision()));
-        Ok((
-            contents
-                .map(|c| c.map(Record::Version).map(Exported::Record))
-                .collect::<Result<_, _>>()?,
-            next,
-        ))
-    }
-
-    async fn late_versions(&self) -> Result<VecDeque<(i64, i64)>, StoreError> {
-        let sql =
-            "SELECT ordinal, id FROM version WHERE named_at IS NOT NULL AND produced_revision <= $1 ORDER BY ordinal";
-        let rows = self.query(sql, vec![self.revision().into()]).await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-            .collect()
-    }
-
-    /// Produced versions with their artifacts' keys. `$1` of the condition is the revision.
-    async fn produced(
-        &self,
-        condition: &str,
-        values: Vec<Value>,
-    ) -> Result<Vec<(version::Model, ArtifactKey)>, StoreError> {
-        // A cross join keeps SQLite from beginning with the artifacts.
+    async fn contents_by_id(&self, ids: &[i64]) -> Result<Vec<CreateVersion>, StoreError> {
         let sql = format!(
             "SELECT v.*, {ARTIFACT_KEY} FROM version v CROSS JOIN artifact a
-             WHERE a.id = v.artifact_id AND v.produced_revision <= $1 AND (v.ordinal > 0 OR v.deleted_revision > $1) AND {condition}"
+             WHERE {{ids}} AND a.id = v.artifact_id AND v.produced_revision <= $1"
         );
-        let values = std::iter::once(self.revision().into()).chain(values).collect();
-        let rows = self.query(&sql, values).await?;
-        rows.iter()
-            .map(|row| Ok((version::Model::from_query_result(row, "")?, artifact_key(row)?)))
-            .collect()
+        let rows = self.query(&sql, "v.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| {
+            content(
+                version::Model::from_query_result(row, "")?,
+                artifact_key(row)?,
+                self.revision(),
+            )
+        })
     }
 
-    async fn executions(&self, started_at: i64, after: [String; 3]) -> Result<(Vec<Exported>, Position), StoreError> {
-        let sql = "SELECT e.*, p.project AS parent_project, p.domain AS parent_domain, p.name AS parent_name
-             FROM execution e LEFT JOIN execution p ON p.id = e.parent_id
-             WHERE e.reported_revision <= $1 AND (e.started_at, e.project, e.domain, e.name) > ($2, $3, $4, $5)
-             ORDER BY e.started_at, e.project, e.domain, e.name LIMIT $6";
-        let [project, domain, name] = after;
-        let values = vec![
-            self.revision().into(),
-            started_at.into(),
-            project.into(),
-            domain.into(),
-            name.into(),
-            CHUNK.into(),
-        ];
-        let rows = self.query(sql, values).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let parent = parent_key(row)?;
-            found.push(ExportedExecution {
-                row: execution::Model::from_query_result(row, "")?,
-                parent,
-                inputs: vec![],
-                outputs: vec![],
-            });
-        }
-        let next = match found.last() {
-            Some(ExportedExecution { row, .. }) if is_full(&found, CHUNK) => Position::Executions(
-                row.started_at,
-                [row.project.clone(), row.domain.clone(), row.name.clone()],
-            ),
-            _ => Position::Aliases(Default::default()),
-        };
-        self.connect(&mut found).await?;
-        Ok((
-            found.into_iter().map(|e| Exported::Execution(Box::new(e))).collect(),
-            next,
-        ))
+    async fn versions_by_id(&self, ids: &[i64]) -> Result<Vec<ExportedVersion>, StoreError> {
+        let sql = format!(
+            "SELECT v.*, {ARTIFACT_KEY}, r.recorded_at AS deleted_at
+             FROM version v CROSS JOIN artifact a LEFT JOIN revision r ON r.id = v.deleted_revision AND r.id <= $1
+             WHERE {{ids}} AND a.id = v.artifact_id"
+        );
+        let rows = self.query(&sql, "v.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| {
+            rows::version(
+                version::Model::from_query_result(row, "")?,
+                artifact_key(row)?,
+                row.try_get("", "deleted_at")?,
+                self.revision(),
+            )
+        })
     }
 
-    /// Reads what executions took in and gave out.
-    async fn connect(&self, executions: &mut [ExportedExecution]) -> Result<(), StoreError> {
-        if executions.is_empty() {
-            return Ok(());
+    async fn executions_by_id(&self, ids: &[i64], edges: Edges) -> Result<Vec<ExportedExecution>, StoreError> {
+        let sql = "SELECT e.*, p.project AS parent_project, p.domain AS parent_domain, p.name AS parent_name,
+                    p.entity AS parent_entity, r.recorded_at AS recorded_at
+             FROM execution e LEFT JOIN execution p ON p.id = e.parent_id LEFT JOIN revision r ON r.id = e.reported_revision
+             WHERE e.reported_revision <= $1 AND {ids}";
+        let rows = self.query(sql, "e.id", ids, &[]).await?;
+        let mut found = in_order(ids, &rows, |row| {
+            rows::execution(execution::Model::from_query_result(row, "")?, parent(row)?, row)
+        })?;
+        let places: HashMap<i64, usize> = ids.iter().copied().zip(0..).collect();
+        if matches!(edges, Edges::Inputs | Edges::All) {
+            let columns = "v.version, v.given_values, v.given_time, v.produced_revision";
+            for row in self.edges(ids, edge::INPUT, columns).await? {
+                found[place(&places, &row)?].inputs.push(input(&row, self.revision())?);
+            }
         }
-        let places: HashMap<ExecutionId, usize> = executions.iter().enumerate().map(|(i, e)| (e.row.id, i)).collect();
-        let place = |row: &QueryResult| -> Result<usize, StoreError> {
-            let id: ExecutionId = row.try_get("", "edge_execution")?;
-            places
-                .get(&id)
-                .copied()
-                .ok_or_else(|| StoreError::Inconsistent(format!("an edge of execution {}", id.0)))
-        };
-        let ids: Vec<i64> = executions.iter().map(|e| e.row.id.0).collect();
-        for row in self.edges(&ids, edge::INPUT, "v.version AS input_version").await? {
-            let version = VersionKeyQuery {
-                artifact: artifact_key(&row)?,
-                version: Some(row.try_get("", "input_version")?),
-                alias: None,
-                partition: None,
-            };
-            let input = ExecutionInput {
-                name: row.try_get("", "edge_name")?,
-                version: VersionQuery::Key(version),
-            };
-            executions[place(&row)?].inputs.push(input);
+        if matches!(edges, Edges::Outputs | Edges::All) {
+            for row in self.edges(ids, edge::OUTPUT, "v.*").await? {
+                let model = version::Model::from_query_result(&row, "")?;
+                let announced = model.produced_revision > self.revision();
+                let output = ExecutionOutput {
+                    name: row.try_get("", "edge_name")?,
+                    version: if announced {
+                        CreateVersion::named(artifact_key(&row)?, model.version)
+                    } else {
+                        content(model, artifact_key(&row)?, self.revision())?
+                    },
+                    announced,
+                };
+                found[place(&places, &row)?].outputs.push(output);
+            }
         }
-        for row in self.edges(&ids, edge::OUTPUT, "v.*").await? {
-            let version = version::Model::from_query_result(&row, "")?;
-            let announced = version.produced_revision > self.revision();
-            let output = ExecutionOutput {
-                name: row.try_get("", "edge_name")?,
-                version: if announced {
-                    announcement(version, artifact_key(&row)?)
-                } else {
-                    content(version, artifact_key(&row)?, self.revision())?
-                },
-                announced,
-            };
-            executions[place(&row)?].outputs.push(output);
-        }
-        Ok(())
+        Ok(found)
     }
 
     async fn edges(&self, executions: &[i64], role: i16, columns: &str) -> Result<Vec<QueryResult>, StoreError> {
         let sql = format!(
             "SELECT e.execution_id AS edge_execution, e.name AS edge_name, {ARTIFACT_KEY}, {columns}
              FROM edge e CROSS JOIN version v CROSS JOIN artifact a
-             WHERE e.execution_id IN ({}) AND e.role = $2 AND e.revision <= $1 AND e.ended_revision > $1
-               AND v.id = e.version_id AND a.id = v.artifact_id
-             ORDER BY e.execution_id, e.name, a.project, a.domain, a.name, v.version",
-            placeholders(3, executions.len())
+             WHERE {{ids}} AND e.role = $2 AND e.revision <= $1 AND e.ended_revision > $1 AND v.id = e.version_id AND a.id = v.artifact_id
+             ORDER BY e.execution_id, e.name, a.project, a.domain, a.name, v.version"
         );
-        let fixed = [self.revision().into(), role.into()];
-        self.query(
-            &sql,
-            fixed
-                .into_iter()
-                .chain(executions.iter().map(|id| (*id).into()))
-                .collect(),
-        )
-        .await
+        self.query(&sql, "e.execution_id", executions, &[role.into()]).await
     }
 
-    async fn aliases(&self, after: [String; 4]) -> Result<(Vec<Exported>, Position), StoreError> {
+    async fn events_by_id(&self, ids: &[i64]) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT v.id, v.body FROM event v WHERE v.revision <= $1 AND {ids}";
+        let rows = self.query(sql, "v.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| Ok(row.try_get("", "body")?))
+    }
+
+    async fn principals_by_id(&self, ids: &[i64]) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT e.id, e.principal FROM execution e WHERE e.reported_revision <= $1 AND {ids}";
+        let rows = self.query(sql, "e.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| Ok(row.try_get("", "principal")?))
+    }
+
+    async fn aliases_by_id(&self, ids: &[i64]) -> Result<Vec<SetAlias>, StoreError> {
         let sql = format!(
-            "SELECT {ARTIFACT_KEY}, v.version AS version, l.name AS alias
-             FROM alias l JOIN version v ON v.id = l.version_id JOIN artifact a ON a.id = l.artifact_id
-             WHERE l.revision <= $1 AND l.ended_revision > $1 AND (a.project, a.domain, a.name, l.name) > ($2, $3, $4, $5)
-             ORDER BY a.project, a.domain, a.name, l.name LIMIT $6"
+            "SELECT l.id, {ARTIFACT_KEY}, v.version AS version, l.name AS alias
+             FROM alias l CROSS JOIN version v CROSS JOIN artifact a
+             WHERE {{ids}} AND l.revision <= $1 AND v.id = l.version_id AND a.id = l.artifact_id"
         );
-        let rows = self.sorted(&sql, after).await?;
-        let set = |row: &QueryResult| -> Result<SetAlias, StoreError> {
-            let (version, alias) = (row.try_get("", "version")?, row.try_get("", "alias")?);
+        let rows = self.query(&sql, "l.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| {
             Ok(SetAlias {
                 artifact: artifact_key(row)?,
-                version,
-                alias,
+                version: row.try_get("", "version")?,
+                alias: row.try_get("", "alias")?,
                 overwrite: false,
             })
-        };
-        let rows: Vec<SetAlias> = rows.iter().map(set).collect::<Result<_, _>>()?;
-        let next = match rows.last() {
-            Some(last) if is_full(&rows, SORTED_CHUNK) => Position::Aliases(after_key(&last.artifact, &last.alias)),
-            _ => Position::Deletions(Default::default()),
-        };
-        Ok((
-            rows.into_iter()
-                .map(|set| Exported::Record(Record::Alias(set)))
-                .collect(),
-            next,
-        ))
+        })
     }
 
-    async fn deletions(&self, after: [String; 4]) -> Result<(Vec<Exported>, Position), StoreError> {
+    async fn deletions_by_id(&self, ids: &[i64]) -> Result<Vec<DeleteVersion>, StoreError> {
         let sql = format!(
-            "SELECT {ARTIFACT_KEY}, v.version AS version FROM version v JOIN artifact a ON a.id = v.artifact_id
-             WHERE v.deleted_revision <= $1 AND v.ordinal > 0 AND (a.project, a.domain, a.name, v.version) > ($2, $3, $4, $5)
-             ORDER BY a.project, a.domain, a.name, v.version LIMIT $6"
+            "SELECT v.id, {ARTIFACT_KEY}, v.version AS version FROM version v CROSS JOIN artifact a
+             WHERE {{ids}} AND v.deleted_revision <= $1 AND a.id = v.artifact_id"
         );
-        let rows = self.sorted(&sql, after).await?;
-        let deletion = |row: &QueryResult| -> Result<DeleteVersion, StoreError> {
+        let rows = self.query(&sql, "v.id", ids, &[]).await?;
+        in_order(ids, &rows, |row| {
             Ok(DeleteVersion {
                 artifact: artifact_key(row)?,
                 version: row.try_get("", "version")?,
             })
-        };
-        let rows: Vec<DeleteVersion> = rows.iter().map(deletion).collect::<Result<_, _>>()?;
-        let next = match rows.last() {
-            Some(last) if is_full(&rows, SORTED_CHUNK) => Position::Deletions(after_key(&last.artifact, &last.version)),
-            _ => Position::End,
-        };
-        Ok((
-            rows.into_iter()
-                .map(|deletion| Exported::Record(Record::Deletion(deletion)))
-                .collect(),
-            next,
-        ))
-    }
-
-    /// Rows after a key of four parts.
-    async fn sorted(
-        &self,
-        sql: &str,
-        [project, domain, artifact, name]: [String; 4],
-    ) -> Result<Vec<QueryResult>, StoreError> {
-        let key = [project, domain, artifact, name].map(Value::from);
-        let values = std::iter::once(self.revision().into())
-            .chain(key)
-            .chain(std::iter::once(SORTED_CHUNK.into()));
-        self.query(sql, values.collect()).await
+        })
     }
 }
 
-fn is_full<T>(rows: &[T], chunk: i64) -> bool {
-    i64::try_from(rows.len()).unwrap_or(i64::MAX) >= chunk
+/// Reads rows that have an `id`, and puts them in the order of a list of ids.
+fn in_order<T>(
+    ids: &[i64],
+    rows: &[QueryResult],
+    read: impl Fn(&QueryResult) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found: HashMap<i64, &QueryResult> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        found.insert(row.try_get("", "id")?, row);
+    }
+    let row = |id| found.get(id).copied().ok_or_else(|| missing(*id));
+    ids.iter().map(|id| read(row(id)?)).collect()
 }
 
-fn after_key(artifact: &ArtifactKey, name: &str) -> [String; 4] {
-    [
-        artifact.project.clone(),
-        artifact.domain.clone(),
-        artifact.name.clone(),
-        name.to_owned(),
-    ]
+fn place(places: &HashMap<i64, usize>, row: &QueryResult) -> Result<usize, StoreError> {
+    let id: i64 = row.try_get("", "edge_execution")?;
+    places.get(&id).copied().ok_or_else(|| missing(id))
 }
 
-/// `$3, $4, $5` for three from the third on.
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count)
-        .map(|n| format!("${n}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+fn missing(id: i64) -> StoreError {
+    StoreError::Inconsistent(format!("the row {id} went away under a snapshot"))
+}
+
+/// The key of an execution's parent, and what it is a run of.
+#[derive(Debug, Default)]
+struct Parent {
+    key: Option<ExecutionKey>,
+    entity: Option<String>,
 }

@@ -2,23 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use entity::{artifact, version};
-use sea_orm::{FromQueryResult, QueryResult};
+use entity::{NO_TIME, artifact, execution, version};
+use sea_orm::QueryResult;
 use serde_json::Map;
 
 use super::super::StoreError;
-use super::Exported;
+use super::{ExportedArtifact, ExportedExecution, ExportedInput, ExportedVersion, Parent};
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, ExecutionKey};
-use crate::domain::record::{CreateVersion, DeclareArtifact, PartitionValue, Record};
+use crate::domain::record::{
+    CreateVersion, DeclareArtifact, ExecutionKind, ExecutionState, PartitionValue, RecordExecution,
+};
 use crate::domain::time::Timestamp;
-
-pub(super) fn models<M: FromQueryResult>(rows: &[QueryResult]) -> Result<Vec<M>, StoreError> {
-    Ok(rows
-        .iter()
-        .map(|row| M::from_query_result(row, ""))
-        .collect::<Result<_, _>>()?)
-}
 
 pub(super) fn artifact_key(row: &QueryResult) -> Result<ArtifactKey, StoreError> {
     Ok(ArtifactKey {
@@ -28,34 +23,120 @@ pub(super) fn artifact_key(row: &QueryResult) -> Result<ArtifactKey, StoreError>
     })
 }
 
-pub(super) fn parent_key(row: &QueryResult) -> Result<Option<ExecutionKey>, StoreError> {
+pub(super) fn parent(row: &QueryResult) -> Result<Parent, StoreError> {
     let Some(project) = row.try_get("", "parent_project")? else {
-        return Ok(None);
+        return Ok(Parent::default());
     };
-    Ok(Some(ExecutionKey {
-        project,
-        domain: row.try_get("", "parent_domain")?,
-        name: row.try_get("", "parent_name")?,
-    }))
+    Ok(Parent {
+        key: Some(ExecutionKey {
+            project,
+            domain: row.try_get("", "parent_domain")?,
+            name: row.try_get("", "parent_name")?,
+        }),
+        entity: row.try_get("", "parent_entity")?,
+    })
 }
 
 fn inconsistent(what: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Inconsistent(format!("{what}: {error}"))
 }
 
-pub(super) fn declaration(row: artifact::Model, revision: i64) -> Result<Exported, StoreError> {
+fn key(row: &artifact::Model) -> ArtifactKey {
+    ArtifactKey {
+        project: row.project.clone(),
+        domain: row.domain.clone(),
+        name: row.name.clone(),
+    }
+}
+
+pub(super) fn artifact(row: artifact::Model, revision: i64) -> Result<ExportedArtifact, StoreError> {
+    Ok(ExportedArtifact {
+        key: key(&row),
+        description: row.description.filter(|_| row.described_revision <= revision),
+    })
+}
+
+pub(super) fn declaration(row: artifact::Model, revision: i64) -> Result<DeclareArtifact, StoreError> {
     let keys = row.declared_keys.as_deref().unwrap_or("[]");
     let granularity = row.declared_granularity.as_deref().map(str::parse).transpose();
-    Ok(Exported::Record(Record::Artifact(DeclareArtifact {
-        key: ArtifactKey {
-            project: row.project,
-            domain: row.domain,
-            name: row.name,
-        },
+    Ok(DeclareArtifact {
+        key: key(&row),
         partition_keys: serde_json::from_str(keys).map_err(|e| inconsistent("declared keys", e))?,
         time_partition_granularity: granularity.map_err(|e| inconsistent("declared granularity", e))?,
         description: row.description.filter(|_| row.described_revision <= revision),
-    })))
+    })
+}
+
+/// An execution, without its edges.
+pub(super) fn execution(
+    row: execution::Model,
+    parent: Parent,
+    columns: &QueryResult,
+) -> Result<ExportedExecution, StoreError> {
+    let recorded_at: Option<i64> = columns.try_get("", "recorded_at")?;
+    Ok(ExportedExecution {
+        record: RecordExecution {
+            key: ExecutionKey {
+                project: row.project,
+                domain: row.domain,
+                name: row.name,
+            },
+            kind: Some(ExecutionKind::from_stored(&row.kind)),
+            state: Some(ExecutionState::from_stored(&row.state)),
+            entity: row.entity,
+            entity_version: row.entity_version,
+            node_id: row.node_id,
+            attempt: row.attempt,
+            principal: row.principal,
+            parent: parent.key,
+            started_at: (row.started_at != NO_TIME).then_some(Timestamp(row.started_at)),
+            ended_at: row.ended_at.map(Timestamp),
+            error: row.error,
+            metadata: row.metadata.as_deref().map(object).transpose()?,
+            inputs: None,
+            outputs: None,
+        },
+        field_ranks: row.field_ranks,
+        parent_entity: parent.entity,
+        recorded_at: Timestamp(recorded_at.unwrap_or_default()),
+        inputs: vec![],
+        outputs: vec![],
+    })
+}
+
+/// What an execution took in; of a version that nobody had produced by a revision, its name.
+pub(super) fn input(row: &QueryResult, revision: i64) -> Result<ExportedInput, StoreError> {
+    let produced: i64 = row.try_get("", "produced_revision")?;
+    let values: Option<String> = row.try_get("", "given_values")?;
+    let time: Option<i64> = row.try_get("", "given_time")?;
+    let is_known = produced <= revision;
+    Ok(ExportedInput {
+        name: row.try_get("", "edge_name")?,
+        artifact: artifact_key(row)?,
+        version: row.try_get("", "version")?,
+        partition: given(values.as_deref().filter(|_| is_known))?,
+        time_partition: time.filter(|_| is_known).map(Timestamp),
+    })
+}
+
+/// A version as of a revision, with when it was deleted.
+pub(super) fn version(
+    row: version::Model,
+    artifact: ArtifactKey,
+    deleted_at: Option<i64>,
+    revision: i64,
+) -> Result<ExportedVersion, StoreError> {
+    let is_produced = row.produced_revision <= revision;
+    let content = if is_produced {
+        content(row, artifact, revision)?
+    } else {
+        CreateVersion::named(artifact, row.version)
+    };
+    Ok(ExportedVersion {
+        content,
+        is_produced,
+        deleted_at: deleted_at.map(Timestamp),
+    })
 }
 
 /// The record that makes a version; of a deleted one, what is left of it.
@@ -64,7 +145,7 @@ pub(super) fn content(row: version::Model, artifact: ArtifactKey, revision: i64)
     Ok(CreateVersion {
         artifact,
         version: Some(row.version),
-        partition: row.given_values.as_deref().map_or(Ok(vec![]), partition_values)?,
+        partition: given(row.given_values.as_deref())?,
         time_partition: row.given_time.map(Timestamp),
         location: row.location.filter(|_| kept),
         data_type: row.data_type,
@@ -75,23 +156,11 @@ pub(super) fn content(row: version::Model, artifact: ArtifactKey, revision: i64)
     })
 }
 
-/// The name of a version that nobody has produced.
-pub(super) fn announcement(row: version::Model, artifact: ArtifactKey) -> CreateVersion {
-    CreateVersion {
-        artifact,
-        version: Some(row.version),
-        partition: vec![],
-        time_partition: None,
-        location: None,
-        data_type: None,
-        description: None,
-        metadata: None,
-        card: None,
-        created_at: None,
-    }
-}
-
-fn partition_values(stored: &str) -> Result<Vec<PartitionValue>, StoreError> {
+/// Partition values as stored.
+pub(super) fn given(stored: Option<&str>) -> Result<Vec<PartitionValue>, StoreError> {
+    let Some(stored) = stored else {
+        return Ok(Vec::new());
+    };
     let values: BTreeMap<String, String> =
         serde_json::from_str(stored).map_err(|e| inconsistent("partition values", e))?;
     Ok(values
@@ -101,6 +170,6 @@ fn partition_values(stored: &str) -> Result<Vec<PartitionValue>, StoreError> {
 }
 
 /// Metadata as stored, read back.
-pub fn object(stored: &str) -> Result<Map<String, serde_json::Value>, StoreError> {
+fn object(stored: &str) -> Result<Map<String, serde_json::Value>, StoreError> {
     json::read(stored).map_err(|e| inconsistent("metadata", e))
 }
