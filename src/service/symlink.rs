@@ -190,12 +190,13 @@ async fn meanings(ledger: &mut Ledger, runs: &[Digest]) -> Result<Vec<(Digest, M
     Ok(meanings)
 }
 
-/// Notes which artifact every name of a family but the kept one is of.
+/// Notes which artifact every name of a family is of; the kept one needs no note, unless it was not always the kept one.
 fn rename(ledger: &mut Ledger, family: &Family, artifact_id: ArtifactId) -> Result<(), StoreError> {
     let kept = to_json(&family.kept)?;
-    for (digest, name) in family.names.iter().filter(|(_, name)| **name != family.kept) {
+    for (digest, name) in &family.names {
         let known = ledger.names.get(digest).cloned();
-        if known.as_ref().is_some_and(|known| known.artifact_id == artifact_id) {
+        let is_noted = known.as_ref().is_some_and(|known| known.artifact_id == artifact_id);
+        if is_noted || known.is_none() && *name == family.kept {
             continue;
         }
         let row = dataset_name::Model {

@@ -266,6 +266,7 @@ pub async fn artifact_other_names(
     let sql = format!(
         "SELECT parent.key, dataset_name.namespace, dataset_name.name FROM {parents} {then} dataset_name \
          ON dataset_name.artifact_id = parent.value AND dataset_name.revision <= {revision} \
+         {then} artifact ON artifact.id = parent.value AND artifact.key_digest <> dataset_name.digest \
          ORDER BY dataset_name.namespace, dataset_name.name"
     );
     deal(of.len(), &binds.many(db, &sql, 3).await?, |cells| {

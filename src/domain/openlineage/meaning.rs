@@ -98,16 +98,21 @@ pub struct DatasetMeaning {
 }
 
 impl Meaning {
-    /// The same, with datasets under the names under which they are kept. Where two of them turn out to be one, what was said of its
-    /// version adds up.
+    /// The same, with datasets under the names under which they are kept, also for the run. Where two of them turn out to be one,
+    /// what was said of its version adds up.
     #[must_use]
     pub fn renamed(mut self, kept: impl Fn(&Dataset) -> Dataset) -> Self {
         for input in &mut self.inputs {
             input.dataset = kept(&input.dataset);
+            input.name = edge_name(&input.dataset);
         }
+        self.inputs.sort_unstable();
+        self.inputs.dedup();
         let mut outputs: Vec<Output> = Vec::with_capacity(self.outputs.len());
         for mut output in self.outputs {
             output.version.dataset = kept(&output.version.dataset);
+            output.name = edge_name(&output.version.dataset);
+            output.version.location = location(&output.version.dataset);
             let same = |other: &&mut Output| {
                 (&other.version.dataset, &other.version.version) == (&output.version.dataset, &output.version.version)
             };
