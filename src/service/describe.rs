@@ -1,16 +1,17 @@
 //! Versions that events describe: their facets add up, and they are there as soon as a run has made them.
 
-use entity::{NEVER, NO_TIME, VersionId, version};
+use entity::{ExecutionId, NEVER, NO_TIME, VersionId, version};
 use serde_json::{Map, Value};
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
-use super::event::named;
+use super::event::{named, read};
 use super::place::{Place, Schema};
 use super::prepare::{Mode, PreparedVersion};
 use super::rejection::{Rejection, RejectionCode};
+use super::symlink::{kept_name, load_names};
 use super::version::{given_values, partition_or_new, produce};
 use crate::domain::json;
-use crate::domain::openlineage::{DatasetMeaning, Facets};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Facets, RunStory, Use};
 use crate::store::StoreError;
 use crate::store::ledger::Ledger;
 
@@ -63,7 +64,7 @@ fn stored(facets: &Facets) -> Option<String> {
 }
 
 /// Adds what is said to what others have said of the same version. What makes it another thing, its schema or its partition, they
-/// must agree on; of other facets the one that was there stays.
+/// must agree on; of other facets the one that was said last holds, which [`agree`] settles at the end of the transaction.
 async fn add_up(
     ledger: &mut Ledger,
     row: version::Model,
@@ -80,6 +81,10 @@ async fn add_up(
         Some(text) => json::read(text).map_err(|e| StoreError::Inconsistent(format!("metadata: {e}")))?,
         None => Map::new(),
     };
+    let is_shared = before.is_none_or(|before| before.metadata != known);
+    if is_shared {
+        ledger.unsettled.shared.insert(row.id);
+    }
     let metadata = add_facets(known, said, before)?;
     let text = |known: &Option<String>, said: &Option<String>, before: Option<&Option<String>>| {
         if known.is_none() || before == Some(known) {
@@ -110,6 +115,67 @@ async fn add_up(
         ledger.versions.put(given.version.digest, changed);
     }
     Ok(())
+}
+
+/// Makes of versions of which several speak what all of them say, whoever spoke first.
+pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<(), StoreError> {
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let producers = ledger.load_producers(versions).await?;
+    for digest in ledger.load_versions_by_id(versions).await? {
+        let Some(row) = ledger.versions.get(&digest).cloned() else {
+            continue;
+        };
+        let artifacts = ledger.artifacts_by_id(&[row.artifact_id]).await?;
+        let Some(artifact) = artifacts.into_iter().next() else {
+            continue;
+        };
+        let dataset = Dataset {
+            namespace: artifact.project,
+            name: artifact.name,
+        };
+        let runs = producers
+            .iter()
+            .filter(|(version, _)| *version == row.id)
+            .map(|(_, run)| *run);
+        let said = all_said(ledger, &dataset, &row, &runs.collect::<Vec<_>>()).await?;
+        let all = DatasetMeaning::of_all(&dataset, &row.version, &said);
+        let agreed = version::Model {
+            metadata: stored(&all.metadata),
+            data_type: all.data_type,
+            description: all.description,
+            ..row.clone()
+        };
+        if agreed != row && !said.is_empty() {
+            ledger.versions.put(digest, agreed);
+        }
+    }
+    Ok(())
+}
+
+/// What runs, and events about the dataset itself, say of a version.
+async fn all_said(
+    ledger: &mut Ledger,
+    dataset: &Dataset,
+    row: &version::Model,
+    runs: &[ExecutionId],
+) -> Result<Vec<Use>, StoreError> {
+    let mut said = Vec::new();
+    for run in runs {
+        let Some(stored) = ledger.run_stories.get(run) else {
+            continue;
+        };
+        let story: RunStory = read(Some(&stored.story))?;
+        load_names(ledger, &[&story]).await?;
+        let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == *dataset);
+        said.extend(story.said_of(&row.version, is_it));
+    }
+    ledger.load_dataset_stories(&[row.artifact_id]).await?;
+    let stored = ledger.dataset_stories.get(&row.artifact_id);
+    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
+    said.extend(story.uses.versions.get(&row.version).cloned());
+    Ok(said)
 }
 
 fn add_facets(

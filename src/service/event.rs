@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::{ArtifactId, ExecutionId, NEVER, dataset_story, edge, event, floating_input, run_story};
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,7 +15,7 @@ use super::execution::execution_or_placeholder;
 use super::merge::{Ranks, tell};
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
-use super::symlink::{kept, kept_name, learn, load_names, pair};
+use super::symlink::{kept_name, learn, load_names, meaning, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
@@ -134,7 +134,7 @@ async fn hear_of_run(
     let mut story = before.clone();
     story.add(&given.event);
     load_names(ledger, &[&story]).await?;
-    let (was, is) = (kept(ledger, before.meaning())?, kept(ledger, story.meaning())?);
+    let (was, is) = (meaning(ledger, &before)?, meaning(ledger, &story)?);
     load_changed(ledger, [&was, &is]).await?;
     for mention in given.event.mentions() {
         artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
@@ -156,6 +156,11 @@ pub async fn change(
 ) -> Result<(), ApplyError> {
     change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
+    if was.outputs != is.outputs {
+        // A run does not read what it writes itself.
+        let floating = is.inputs.iter().filter_map(|input| floating_digest(digest, input));
+        ledger.unsettled.floating.extend(floating);
+    }
     Ok(())
 }
 
@@ -278,36 +283,23 @@ fn changed(one: &Meaning, other: &Meaning) -> Meaning {
 
 async fn change_outputs(ledger: &mut Ledger, id: ExecutionId, [was, is]: [&[Output]; 2]) -> Result<(), ApplyError> {
     let (before, after) = (by_version(was), by_version(is));
+    for ((dataset, version), output) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        let version = named_version(ledger, dataset, version);
+        ledger.end_edge(id, edge::OUTPUT, &output.name, version);
+    }
     for (key, output) in &after {
         let known = before.get(key);
-        if known == Some(output) {
-            continue;
+        if known != Some(output) {
+            let version = describe(ledger, &output.version, known.map(|known| &known.version)).await?;
+            ledger.add_edge(id, edge::OUTPUT, &output.name, version);
         }
-        let version = describe(ledger, &output.version, known.map(|known| &known.version)).await?;
-        ledger.add_edge(id, edge::OUTPUT, &output.name, version);
-    }
-    for ((dataset, version), output) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
-        let (artifact, version) = named(dataset, version);
-        let id_of_version = version_or_placeholder(ledger, &artifact, &version).id;
-        ledger.end_edge(id, edge::OUTPUT, &output.name, id_of_version);
     }
     Ok(())
 }
 
+/// First what is not said any more, since what is said instead may be the same edge.
 fn change_inputs(ledger: &mut Ledger, id: ExecutionId, execution: Digest, [was, is]: [&[Input]; 2]) {
     let (before, after): (BTreeSet<&Input>, BTreeSet<&Input>) = (was.iter().collect(), is.iter().collect());
-    for input in after.difference(&before) {
-        match &input.version {
-            InputVersion::Named(version) => {
-                let (artifact, version) = named(&input.dataset, version);
-                let version = version_or_placeholder(ledger, &artifact, &version).id;
-                ledger.add_edge(id, edge::INPUT, &input.name, version);
-            }
-            InputVersion::Latest { partition, started_at } => {
-                float(ledger, id, execution, input, partition.as_ref(), *started_at);
-            }
-        }
-    }
     let floating: BTreeSet<Digest> = is
         .iter()
         .filter_map(|input| floating_digest(execution, input))
@@ -315,8 +307,7 @@ fn change_inputs(ledger: &mut Ledger, id: ExecutionId, execution: Digest, [was, 
     for input in before.difference(&after) {
         match &input.version {
             InputVersion::Named(version) => {
-                let (artifact, version) = named(&input.dataset, version);
-                let version = version_or_placeholder(ledger, &artifact, &version).id;
+                let version = named_version(ledger, &input.dataset, version);
                 ledger.end_edge(id, edge::INPUT, &input.name, version);
             }
             InputVersion::Latest { .. } => {
@@ -325,6 +316,23 @@ fn change_inputs(ledger: &mut Ledger, id: ExecutionId, execution: Digest, [was, 
             }
         }
     }
+    for input in after.difference(&before) {
+        match &input.version {
+            InputVersion::Named(version) => {
+                let version = named_version(ledger, &input.dataset, version);
+                ledger.add_edge(id, edge::INPUT, &input.name, version);
+            }
+            InputVersion::Latest { partition, started_at } => {
+                float(ledger, id, execution, input, partition.as_ref(), *started_at);
+            }
+        }
+    }
+}
+
+/// A version of a dataset that a run names.
+fn named_version(ledger: &mut Ledger, dataset: &Dataset, version: &str) -> VersionId {
+    let (artifact, version) = named(dataset, version);
+    version_or_placeholder(ledger, &artifact, &version).id
 }
 
 /// What a floating input is found by; none of one that names its version.

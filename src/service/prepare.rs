@@ -219,7 +219,7 @@ fn event(event: Event) -> PreparedEvent {
     story.add(&event);
     PreparedEvent {
         execution: event.execution_key().map(|key| (key.clone(), key.digest())),
-        meaning: story.meaning(),
+        meaning: story.meaning(Clone::clone),
         event,
     }
 }

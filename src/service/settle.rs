@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_story, edge, floating_input, version};
 
 use super::apply::{version_or_placeholder, without_content};
+use super::describe::agree;
 use super::event::read;
 use super::prepare::{Artifact, known_artifact, known_version};
 use crate::domain::key::{ArtifactKey, Digest};
@@ -19,11 +20,13 @@ pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
             produced,
             mut floating,
             left,
+            shared,
         } = std::mem::take(&mut ledger.unsettled);
-        if produced.is_empty() && floating.is_empty() && left.is_empty() {
+        if produced.is_empty() && floating.is_empty() && left.is_empty() && shared.is_empty() {
             break;
         }
         ledger.flush().await?;
+        agree(ledger, &shared.into_iter().collect::<Vec<_>>()).await?;
         floating.extend(ledger.load_floating_past(&produced).await?);
         move_inputs(ledger, &floating).await?;
         let left: Vec<VersionId> = left

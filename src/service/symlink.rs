@@ -28,21 +28,14 @@ pub fn kept_name(ledger: &Ledger, dataset: &Dataset) -> Result<Dataset, StoreErr
     }
 }
 
-/// A meaning, with datasets under the names under which they are kept. The names must have been loaded.
-pub fn kept(ledger: &Ledger, meaning: Meaning) -> Result<Meaning, StoreError> {
-    let said = meaning.inputs.iter().map(|input| &input.dataset);
-    let said = said.chain(meaning.outputs.iter().map(|output| &output.version.dataset));
+/// What a story means, with datasets under the names under which they are kept. The names must have been loaded.
+pub fn meaning(ledger: &Ledger, story: &RunStory) -> Result<Meaning, StoreError> {
+    let said = story.inputs.keys().chain(story.outputs.keys());
     let mut names = BTreeMap::new();
     for dataset in said {
-        let name = kept_name(ledger, dataset)?;
-        if name != *dataset {
-            names.insert(dataset.clone(), name);
-        }
+        names.insert(dataset, kept_name(ledger, dataset)?);
     }
-    if names.is_empty() {
-        return Ok(meaning);
-    }
-    Ok(meaning.renamed(|dataset| names.get(dataset).unwrap_or(dataset).clone()))
+    Ok(story.meaning(|dataset| names.get(dataset).unwrap_or(dataset).clone()))
 }
 
 /// Reads under which names the datasets of stories are kept.
@@ -185,7 +178,7 @@ async fn meanings(ledger: &mut Ledger, runs: &[Digest]) -> Result<Vec<(Digest, M
         };
         let story: RunStory = read(Some(&stored.story))?;
         load_names(ledger, &[&story]).await?;
-        meanings.push((*digest, kept(ledger, story.meaning())?));
+        meanings.push((*digest, meaning(ledger, &story)?));
     }
     Ok(meanings)
 }

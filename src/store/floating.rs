@@ -118,3 +118,20 @@ pub(super) async fn executions_of(
     );
     read(&binds.many(db, &sql, 1).await?, |cells| cells.next())
 }
+
+/// Who produced versions, by edges that stand.
+pub(super) async fn producers(
+    db: &DatabaseTransaction,
+    versions: &[VersionId],
+) -> Result<Vec<(VersionId, ExecutionId)>, StoreError> {
+    let mut binds = Binds::new(db);
+    let list = binds.bind(dialect::numbers(binds.backend, versions.iter().map(|id| id.0)));
+    let these = dialect::in_numbers(binds.backend, "edge.version_id", &list);
+    let output = edge::OUTPUT;
+    let sql = format!(
+        "SELECT edge.version_id, edge.execution_id FROM edge WHERE {these} AND edge.role = {output} AND edge.ended_revision = {NEVER}"
+    );
+    read(&binds.many(db, &sql, 2).await?, |cells| {
+        Ok((cells.next()?, cells.next()?))
+    })
+}

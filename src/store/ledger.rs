@@ -88,6 +88,8 @@ pub struct Unsettled {
     pub floating: BTreeSet<Digest>,
     /// Versions that have lost an edge: what nothing names any more goes.
     pub left: BTreeSet<VersionId>,
+    /// Versions of which several speak: what they say adds up.
+    pub shared: BTreeSet<VersionId>,
 }
 
 /// Rows that are only ever added: those known, and those to write.
@@ -348,15 +350,23 @@ impl Ledger {
     /// Adds an edge; whether it is new. The execution must have been loaded.
     pub fn add_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
         let key = (execution_id, role, name.to_owned(), version_id);
-        if self.edges.get(&key).is_some_and(|edge| edge.ended_revision == NEVER) {
-            return false;
+        let revision = self.revision();
+        match self.edges.get(&key).cloned() {
+            Some(edge) if edge.ended_revision == NEVER => return false,
+            // What ended in this very revision has not ended.
+            Some(edge) if edge.ended_revision == revision => {
+                let ended_revision = NEVER;
+                self.edges.put(key, edge::Model { ended_revision, ..edge });
+                return true;
+            }
+            _ => {}
         }
         let edge = edge::Model {
             execution_id,
             role,
             name: name.to_owned(),
             version_id,
-            revision: self.revision(),
+            revision,
             ended_revision: NEVER,
         };
         self.edges.put(key, edge);
@@ -666,6 +676,17 @@ impl Ledger {
     /// Artifacts by id.
     pub async fn artifacts_by_id(&self, ids: &[ArtifactId]) -> Result<Vec<artifact::Model>, StoreError> {
         bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::Id, ids).await
+    }
+
+    /// Who produced versions, after a flush; their stories are read.
+    pub async fn load_producers(
+        &mut self,
+        versions: &[VersionId],
+    ) -> Result<Vec<(VersionId, ExecutionId)>, StoreError> {
+        let producers = floating::producers(&self.tx, versions).await?;
+        let runs: Vec<ExecutionId> = producers.iter().map(|(_, execution)| *execution).collect();
+        self.load_runs(&runs).await?;
+        Ok(producers)
     }
 
     /// Who holds some versions, after a flush.

@@ -97,49 +97,27 @@ pub struct DatasetMeaning {
     pub metadata: Facets,
 }
 
-impl Meaning {
-    /// The same, with datasets under the names under which they are kept, also for the run. Where two of them turn out to be one,
-    /// what was said of its version adds up.
-    #[must_use]
-    pub fn renamed(mut self, kept: impl Fn(&Dataset) -> Dataset) -> Self {
-        for input in &mut self.inputs {
-            input.dataset = kept(&input.dataset);
-            input.name = edge_name(&input.dataset);
-        }
-        self.inputs.sort_unstable();
-        self.inputs.dedup();
-        let mut outputs: Vec<Output> = Vec::with_capacity(self.outputs.len());
-        for mut output in self.outputs {
-            output.version.dataset = kept(&output.version.dataset);
-            output.name = edge_name(&output.version.dataset);
-            output.version.location = location(&output.version.dataset);
-            let same = |other: &&mut Output| {
-                (&other.version.dataset, &other.version.version) == (&output.version.dataset, &output.version.version)
-            };
-            match outputs.iter_mut().find(same) {
-                Some(other) => other.version.add(output.version),
-                None => outputs.push(output),
-            }
-        }
-        self.outputs = outputs;
-        self
-    }
-}
-
 impl DatasetMeaning {
-    fn add(&mut self, other: Self) {
-        for (name, facet) in other.metadata {
-            self.metadata.entry(name).or_insert(facet);
-        }
-        self.created_at = self.created_at.into_iter().chain(other.created_at).min();
-        self.data_type = self.data_type.take().or(other.data_type);
-        self.description = self.description.take().or(other.description);
+    /// What all who speak of a version say of it, each facet as it was said last.
+    pub fn of_all(dataset: &Dataset, version: &str, said: &[Use]) -> Self {
+        let all = said.iter().fold(Use::default(), |all, one| all.and(one));
+        meaning_of(dataset, version.to_owned(), PartitionValues::new(), None, &all)
     }
 }
 
 impl RunStory {
-    /// What it means.
-    pub fn meaning(&self) -> Meaning {
+    /// What it says of a version that it names, of one dataset by any of its names.
+    pub fn said_of(&self, version: &str, is_dataset: impl Fn(&Dataset) -> bool) -> Option<Use> {
+        let mut all = Uses::default();
+        let its = self.outputs.iter().filter(|(dataset, _)| is_dataset(dataset));
+        its.for_each(|(_, uses)| all.extend(uses));
+        Some(all.versions.get(version)?.and(&all.plain))
+    }
+
+    /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
+    /// where two names turn out to be of one, what was said of them adds up.
+    pub fn meaning(&self, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
+        let [inputs, outputs] = [&self.inputs, &self.outputs].map(|said| renamed(said, &kept));
         Meaning {
             kind: self.kind(),
             state: self.state(),
@@ -149,13 +127,11 @@ impl RunStory {
             ended_at: self.end().map(|(_, at)| Timestamp(at)),
             error: self.run.get("errorMessage").and_then(|facet| text(facet, "message")),
             metadata: self.metadata(),
-            inputs: self
-                .inputs
+            inputs: inputs
                 .iter()
                 .flat_map(|(dataset, uses)| self.read(dataset, uses))
                 .collect(),
-            outputs: self
-                .outputs
+            outputs: outputs
                 .iter()
                 .flat_map(|(dataset, uses)| self.written(dataset, uses))
                 .collect(),
@@ -280,9 +256,9 @@ impl RunStory {
     /// A version that the run names. It is there as soon as an event after START names it, at the latest when the run is
     /// complete.
     fn named_output(&self, dataset: &Dataset, version: &str, said: &Use, own: &Use) -> DatasetMeaning {
-        let created_at = own.first_after_start.or(self.complete);
-        let partition = match said.partitions.len() {
-            1 => said.partitions.first().cloned().unwrap_or_default(),
+        let created_at = own.first_after_start.into_iter().chain(self.complete).min();
+        let partition = match own.partitions.len() {
+            1 => own.partitions.first().cloned().unwrap_or_default(),
             _ => PartitionValues::new(),
         };
         meaning_of(dataset, version.to_owned(), partition, created_at, said)
@@ -326,6 +302,15 @@ impl DatasetStory {
             .fold(self.uses.plain.clone(), |all, said| all.and(said));
         clean(all.facets.standing())
     }
+}
+
+/// What was said of datasets, under the names under which they are kept.
+fn renamed(said: &BTreeMap<Dataset, Uses>, kept: impl Fn(&Dataset) -> Dataset) -> BTreeMap<Dataset, Uses> {
+    let mut all: BTreeMap<Dataset, Uses> = BTreeMap::new();
+    for (dataset, uses) in said {
+        all.entry(kept(dataset)).or_default().extend(uses);
+    }
+    all
 }
 
 fn meaning_of(

@@ -11,7 +11,7 @@ mod subset;
 
 pub use event::{Dataset, Event, EventKind, EventType, Facets, Mention, RunKey};
 pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, UNVERSIONED, by_version};
-pub use story::{DatasetStory, RunStory};
+pub use story::{DatasetStory, RunStory, Use};
 pub use subset::PartitionValues;
 
 /// The domain of everything that events name: OpenLineage has namespaces and names, and nothing in their place.

@@ -95,6 +95,18 @@ impl Use {
         }
     }
 
+    /// Adds all that was said under another name.
+    fn extend(&mut self, other: &Self) {
+        other.first.into_iter().for_each(|at| least(&mut self.first, at));
+        other
+            .first_after_start
+            .into_iter()
+            .for_each(|at| least(&mut self.first_after_start, at));
+        self.facets.extend(&other.facets);
+        self.own.extend(&other.own);
+        self.partitions.extend(other.partitions.iter().cloned());
+    }
+
     /// With what was said of the dataset without a version.
     #[must_use]
     pub fn and(&self, of_all: &Self) -> Self {
@@ -124,6 +136,16 @@ impl Uses {
             None => &mut self.plain,
         };
         of.add(at, is_start, mention);
+    }
+}
+
+impl Uses {
+    /// Adds all that was said under another name.
+    pub fn extend(&mut self, other: &Self) {
+        self.plain.extend(&other.plain);
+        for (version, said) in &other.versions {
+            self.versions.entry(version.clone()).or_default().extend(said);
+        }
     }
 }
 
@@ -250,14 +272,7 @@ pub struct DatasetStory {
 impl DatasetStory {
     /// Adds what is said under another name of the same dataset.
     pub fn extend(&mut self, other: &Self) {
-        self.uses.plain = self.uses.plain.and(&other.uses.plain);
-        for (version, said) in &other.uses.versions {
-            let known = self.uses.versions.entry(version.clone()).or_default();
-            *known = known.and(said);
-            if let Some(first) = said.first {
-                least(&mut known.first, first);
-            }
-        }
+        self.uses.extend(&other.uses);
     }
 
     /// Adds what an event says.
