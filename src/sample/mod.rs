@@ -8,6 +8,7 @@ mod ads;
 mod build;
 mod calendar;
 mod declarations;
+mod events;
 mod incidents;
 mod learning;
 mod night;
@@ -73,7 +74,10 @@ pub fn nights(options: Options) -> impl Iterator<Item = Recording> + Send {
     };
     let night = move |index| {
         let of_brand = |brand| Night::new(world, brand, index).records();
-        let records: Vec<Record> = (0..world.brands).flat_map(of_brand).collect();
+        let mut records: Vec<Record> = (0..world.brands).flat_map(of_brand).collect();
+        if index + 1 == world.days {
+            records.extend(events::of_evening(world.first.plus(index)));
+        }
         let last = records.iter().filter_map(last_instant).max();
         let at = last.unwrap_or(world.first.plus(index + 1).midnight());
         Recording {

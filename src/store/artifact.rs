@@ -180,7 +180,7 @@ pub(super) fn is_there(revision: &str) -> String {
     format!("artifact.revision <= {revision} AND artifact.merged_revision > {revision}")
 }
 
-/// Artifacts by id.
+/// Artifacts by id, those among them that have turned out to be others.
 pub async fn artifact_find_many(
     db: &impl Reader,
     scope: &Scope,
@@ -191,10 +191,7 @@ pub async fn artifact_find_many(
     let columns = artifact_columns(&binds, &revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "artifact.id", &list);
-    let sql = format!(
-        "SELECT {columns} FROM artifact WHERE {these} AND {}",
-        is_there(&revision)
-    );
+    let sql = format!("SELECT {columns} FROM artifact WHERE {these} AND artifact.revision <= {revision}");
     read(&binds.all(db, &sql).await?, |cells| {
         read_artifact(cells, scope.revision)
     })
