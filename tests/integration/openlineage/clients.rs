@@ -13,8 +13,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional},
+    net::{TcpListener, TcpStream},
     task::{JoinHandle, spawn_blocking},
 };
 
@@ -75,7 +75,7 @@ impl Environment {
     /// The one of `tests/clients/NAME.txt`.
     fn of(name: &str) -> Self {
         let home = std::env::var_os("PYTHON_CLIENTS")
-            .expect("PYTHON_CLIENTS is not set: `make test` sets it to what scripts/python prints");
+            .expect("PYTHON_CLIENTS is not set: export it as what scripts/python prints, as `make test` does");
         let programs = Path::new(&home).join(name).join("bin");
         assert!(
             programs.join("python").exists(),
@@ -280,6 +280,45 @@ async fn full(db: &TestDb) -> (Server, Block, JoinHandle<()>) {
     (server, block, waiting)
 }
 
+/// A way to a server that fails at first: of the first connection nothing gets through, of the second no answer comes back.
+async fn unreliable(server: &Server) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = server.url.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let address = address.clone();
+            tokio::spawn(async move {
+                if number == 0 {
+                    return;
+                }
+                let mut way = TcpStream::connect(address).await.unwrap();
+                if number > 1 {
+                    // However the two end it.
+                    let _ = copy_bidirectional(&mut client, &mut way).await;
+                    return;
+                }
+                let (mut answer, mut request) = way.split();
+                tokio::select! {
+                    first = answer.read_u8() => drop(first.unwrap()),
+                    _ = copy(&mut client, &mut request) => {}
+                }
+            });
+        }
+    });
+    url
+}
+
+/// The client comes again when it gets no answer; what was recorded without its knowing is not recorded twice.
+async fn delivers_once(db: &TestDb, transport: Value) {
+    let (server, environment) = (serve(db), Environment::of("openlineage"));
+    let mut emit = environment.emit();
+    in_code(&mut emit, &unreliable(&server).await, transport);
+    run(emit).await;
+    knows_the_dag(&server).await;
+}
+
 /// The client hears that the server is full, tries again by itself, and delivers all.
 async fn delivers_in_the_end(db: &TestDb, transport: Value) {
     let (server, block, waiting) = full(db).await;
@@ -385,6 +424,14 @@ on_both_databases! {
         delivers_in_the_end(&db, json!({"type": "async_http", "timeout": 60, "max_concurrent_requests": 1})).await;
     }
 
+    async fn the_http_transport_comes_again_when_no_answer_comes(db: TestDb) {
+        delivers_once(&db, json!({"type": "http", "timeout": 60})).await;
+    }
+
+    async fn the_async_http_transport_comes_again_when_no_answer_comes(db: TestDb) {
+        delivers_once(&db, json!({"type": "async_http", "timeout": 60})).await;
+    }
+
     async fn what_airflow_runs_is_found(db: TestDb) {
         let (server, environment) = (serve(&db), Environment::of("airflow"));
         let name = "AIRFLOW__OPENLINEAGE__TRANSPORT";
@@ -412,7 +459,7 @@ on_both_databases! {
 
     async fn what_dbt_runs_is_found(db: TestDb) {
         let (server, environment) = (serve(&db), Environment::of("dbt"));
-        copy(&clients().join("dbt"), environment.directory.path());
+        copy_folder(&clients().join("dbt"), environment.directory.path());
         let line = README.lines().find(|line| line.trim_end().ends_with("dbt-ol run")).expect("README.md runs no dbt-ol");
         let line = line.trim().replace(README_URL, &server.url);
         for command in ["dbt seed", &line, &line.replace("run", "test")] {
@@ -439,13 +486,13 @@ on_both_databases! {
 }
 
 /// Copies what is in a folder.
-fn copy(from: &Path, to: &Path) {
+fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
+            copy_folder(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }
