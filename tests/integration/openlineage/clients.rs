@@ -32,6 +32,12 @@ use crate::{
 
 const README: &str = include_str!("../../../README.md");
 
+/// Events that others have emitted.
+const EVENTS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/integration/openlineage/data/events.jsonl"
+);
+
 /// Where the README's server is.
 const README_URL: &str = "http://127.0.0.1:8080";
 
@@ -416,6 +422,22 @@ on_both_databases! {
         assert_eq!(revisions[0], revisions[1]);
     }
 
+    async fn real_events_are_found_as_they_say(db: TestDb) {
+        let (server, environment) = (serve(&db), Environment::of("openlineage"));
+        let send = async |transport: Value, more: &[&str]| {
+            let mut emit = environment.emit();
+            in_code(&mut emit, &server.url, transport);
+            emit.arg("--file").arg(EVENTS).args(more);
+            run(emit).await;
+            (picture(&server).await, revision(&server).await)
+        };
+        let (found, revision) = send(json!({"type": "http", "compression": "gzip"}), &[]).await;
+        assert_eq!(edges_without_versions(&found), edges_said(&events()));
+        // Once more, in any order, many at once: nothing changes.
+        let again = send(json!({"type": "async_http", "compression": "gzip"}), &["--shuffle"]).await;
+        assert_eq!(again, (found, revision));
+    }
+
     async fn the_http_transport_comes_again_when_the_server_is_full(db: TestDb) {
         delivers_in_the_end(&db, json!({"type": "http", "timeout": 60})).await;
     }
@@ -483,6 +505,35 @@ on_both_databases! {
             "shop.main.shop.revenue -> duckdb://shop.duckdb shop.main.revenue@{shop.main.shop.revenue}",
         ]);
     }
+}
+
+/// The edges of events, each between a dataset and a job.
+fn edges_said(events: &[Value]) -> BTreeSet<String> {
+    let mut said = BTreeSet::new();
+    for event in events {
+        let job = event["job"]["name"].as_str().unwrap();
+        let datasets = |list: &str| -> Vec<String> {
+            let listed = event[list].as_array().cloned().unwrap_or_default();
+            let name = |dataset: &Value| {
+                ["namespace", "name"]
+                    .map(|member| dataset[member].as_str().unwrap().to_owned())
+                    .join(" ")
+            };
+            listed.iter().map(name).collect()
+        };
+        said.extend(datasets("inputs").iter().map(|dataset| format!("{dataset} -> {job}")));
+        said.extend(datasets("outputs").iter().map(|dataset| format!("{job} -> {dataset}")));
+    }
+    said
+}
+
+/// The edges of a picture, the same way.
+fn edges_without_versions(picture: &[String]) -> BTreeSet<String> {
+    let plain = |end: &str| end.rsplit_once('@').map_or(end, |(dataset, _)| dataset).to_owned();
+    let edges = picture.iter().filter_map(|line| line.split_once(" -> "));
+    edges
+        .map(|(from, to)| format!("{} -> {}", plain(from), plain(to)))
+        .collect()
 }
 
 /// Copies what is in a folder.
