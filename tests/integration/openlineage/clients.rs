@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -92,12 +93,13 @@ impl Environment {
         Self { programs, directory }
     }
 
-    /// A program in the folder, with nothing of this machine's settings of OpenLineage, Airflow and dbt.
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program in the folder, with nothing of this machine's settings of OpenLineage, Airflow, dbt and proxies.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         let foreign = ["OPENLINEAGE_", "AIRFLOW_", "DBT_", "PYTHON"];
         for (name, _) in std::env::vars_os() {
-            if foreign.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            let shown = name.to_string_lossy().to_ascii_uppercase();
+            if foreign.iter().any(|start| shown.starts_with(start)) || shown.ends_with("_PROXY") {
                 command.env_remove(name);
             }
         }
@@ -106,7 +108,6 @@ impl Environment {
         command
             .env("PATH", std::env::join_paths(paths).unwrap())
             .env("HOME", self.directory.path())
-            .env("NO_PROXY", "127.0.0.1")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(self.directory.path())
             .stdin(Stdio::null());
