@@ -139,11 +139,15 @@ impl RunStory {
     }
 
     fn kind(&self) -> Option<ExecutionKind> {
-        let job_type = text(self.job.get("jobType")?, "jobType")?.to_ascii_uppercase();
-        let is_whole = matches!(
-            job_type.as_str(),
-            "DAG" | "WORKFLOW" | "PIPELINE" | "APPLICATION" | "PROJECT"
-        );
+        let facet = self.job.get("jobType")?;
+        let job_type = text(facet, "jobType")?.to_ascii_uppercase();
+        let integration = text(facet, "integration").unwrap_or_default().to_ascii_uppercase();
+        let is_whole = match job_type.as_str() {
+            "DAG" | "WORKFLOW" | "PIPELINE" | "APPLICATION" | "PROJECT" => true,
+            // What a command of dbt does as a whole; what it runs are models, tests and so on.
+            "JOB" => integration == "DBT",
+            _ => false,
+        };
         Some(if is_whole {
             ExecutionKind::Workflow
         } else {

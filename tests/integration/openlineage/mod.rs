@@ -1,6 +1,7 @@
 //! OpenLineage events: what they come to, in whatever order, and what is refused.
 
 mod bad_input;
+mod clients;
 mod mapping;
 mod order;
 mod picture;
