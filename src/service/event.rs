@@ -328,7 +328,7 @@ fn change_inputs(ledger: &mut Ledger, id: ExecutionId, execution: Digest, [was, 
 }
 
 /// What a floating input is found by; none of one that names its version.
-fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
+pub fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
     let InputVersion::Latest { .. } = &input.version else {
         return None;
     };

@@ -397,7 +397,6 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "UPDATE alias SET ended_revision = 9 WHERE name = 'prod' AND ended_revision < {never}",
     ),
     ("edges", "edge ", "UPDATE edge SET revision = 1 WHERE name = 'out'"),
-    ("edges", "edge ", "UPDATE edge SET role = 1 WHERE name = 'never'"),
     (
         "resolved inputs",
         "resolved_input ",

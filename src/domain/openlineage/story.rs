@@ -95,6 +95,17 @@ impl Use {
         }
     }
 
+    /// Adds what was said elsewhere of the same.
+    fn extend(&mut self, other: &Self) {
+        *self = self.and(other);
+        for (known, said) in [
+            (&mut self.first, other.first),
+            (&mut self.first_after_start, other.first_after_start),
+        ] {
+            said.into_iter().for_each(|at| least(known, at));
+        }
+    }
+
     /// With what was said of the dataset without a version.
     #[must_use]
     pub fn and(&self, of_all: &Self) -> Self {
@@ -250,13 +261,9 @@ pub struct DatasetStory {
 impl DatasetStory {
     /// Adds what is said under another name of the same dataset.
     pub fn extend(&mut self, other: &Self) {
-        self.uses.plain = self.uses.plain.and(&other.uses.plain);
+        self.uses.plain.extend(&other.uses.plain);
         for (version, said) in &other.uses.versions {
-            let known = self.uses.versions.entry(version.clone()).or_default();
-            *known = known.and(said);
-            if let Some(first) = said.first {
-                least(&mut known.first, first);
-            }
+            self.uses.versions.entry(version.clone()).or_default().extend(said);
         }
     }
 

@@ -5,3 +5,4 @@ mod mapping;
 mod order;
 mod picture;
 mod real;
+mod soundness;
