@@ -15,7 +15,7 @@ use super::{Check, Told};
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Event, Input, InputVersion, Meaning, Output, RunStory,
+    Dataset, DatasetMeaning, DatasetStory, Event, EventType, Input, InputVersion, Meaning, Output, RunStory,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -171,7 +171,10 @@ impl<F: FnMut(Told)> Check<F> {
         self.begin("other names");
         let mut after = 0;
         loop {
-            let rows = self.snapshot.after::<symlink::Entity>(symlink::Column::Id, after).await?;
+            let rows = self
+                .snapshot
+                .after::<symlink::Entity>(symlink::Column::Id, after)
+                .await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.id;
             for row in &rows {
@@ -189,11 +192,17 @@ impl<F: FnMut(Told)> Check<F> {
             let ids = self.snapshot.artifacts_with_names(after).await?;
             let Some(last) = ids.last() else { return Ok(()) };
             after = last.0;
-            let owners = self.snapshot.with::<artifact::Entity, _>(artifact::Column::Id, &ids).await?;
+            let owners = self
+                .snapshot
+                .with::<artifact::Entity, _>(artifact::Column::Id, &ids)
+                .await?;
             for owner in &owners {
                 let family = Family::of(&self.snapshot, owner).await?;
                 let column = dataset_name::Column::ArtifactId;
-                let names = self.snapshot.with::<dataset_name::Entity, _>(column, &[owner.id]).await?;
+                let names = self
+                    .snapshot
+                    .with::<dataset_name::Entity, _>(column, &[owner.id])
+                    .await?;
                 for (row, right) in family.wrong(owner, &names) {
                     self.found("other names", row, right);
                 }
@@ -284,9 +293,13 @@ struct Subjects {
 impl Subjects {
     async fn of(snapshot: &Snapshot, rows: &[event::Model]) -> Result<Self, StoreError> {
         let executions: Vec<ExecutionId> = rows.iter().filter_map(|row| row.execution_id).collect();
-        let executions = snapshot.with::<execution::Entity, _>(execution::Column::Id, &executions).await?;
+        let executions = snapshot
+            .with::<execution::Entity, _>(execution::Column::Id, &executions)
+            .await?;
         let artifacts: Vec<ArtifactId> = rows.iter().filter_map(|row| row.artifact_id).collect();
-        let artifacts = snapshot.with::<artifact::Entity, _>(artifact::Column::Id, &artifacts).await?;
+        let artifacts = snapshot
+            .with::<artifact::Entity, _>(artifact::Column::Id, &artifacts)
+            .await?;
         let said = rows.iter().filter(|row| row.artifact_id.is_some()).map(|row| Dataset {
             namespace: row.namespace.clone(),
             name: row.name.clone(),
@@ -310,7 +323,10 @@ fn event_right(row: &event::Model, subjects: &Subjects) -> Option<String> {
         ("digest", row.digest == event.digest.to_vec()),
         ("body", row.body == event.body && !row.body.contains('\n')),
         ("kind", row.kind == event.kind.as_str()),
-        ("event_type", row.event_type.as_deref() == event.event_type.map(|one| one.as_str())),
+        (
+            "event_type",
+            row.event_type.as_deref() == event.event_type.map(EventType::as_str),
+        ),
         ("event_time", row.event_time == event.event_time.0),
         ("namespace", row.namespace == event.subject.namespace),
         ("name", row.name == event.subject.name),
@@ -329,7 +345,10 @@ fn is_about_its_run(row: &event::Model, event: &Event, subjects: &Subjects) -> b
 
 /// The artifact may be known under another name by now.
 fn is_about_its_dataset(row: &event::Model, event: &Event, subjects: &Subjects) -> bool {
-    let said = event.dataset.as_ref().map(|mention| mention.dataset.key().digest().to_vec());
+    let said = event
+        .dataset
+        .as_ref()
+        .map(|mention| mention.dataset.key().digest().to_vec());
     let stored = row.artifact_id.and_then(|id| subjects.artifacts.get(&id));
     match (stored, said) {
         (None, None) => true,
@@ -347,13 +366,19 @@ async fn versions_of<'a>(
     let digests: Vec<Vec<u8>> = versions
         .map(|(dataset, version)| named(dataset, version).1.digest.to_vec())
         .collect();
-    let rows = snapshot.with::<version::Entity, _>(version::Column::KeyDigest, &digests).await?;
-    let found = rows.into_iter().filter_map(|row| Some((Digest::from_slice(&row.key_digest)?, row)));
+    let rows = snapshot
+        .with::<version::Entity, _>(version::Column::KeyDigest, &digests)
+        .await?;
+    let found = rows
+        .into_iter()
+        .filter_map(|row| Some((Digest::from_slice(&row.key_digest)?, row)));
     Ok(found.collect())
 }
 
 fn there<'a>(dataset: &Dataset, version: &str, versions: &'a Versions) -> Result<&'a version::Model, String> {
-    let found = versions.get(&named(dataset, version).1.digest).filter(|row| row.ordinal > 0);
+    let found = versions
+        .get(&named(dataset, version).1.digest)
+        .filter(|row| row.ordinal > 0);
     found.ok_or_else(|| format!("there is a version {version:?} of {:?}", dataset.name))
 }
 
@@ -382,8 +407,8 @@ fn version_right(said: &DatasetMeaning, versions: &Versions) -> Option<String> {
     if let Some(facet) = lacking {
         return Some(format!("metadata of its version {id} has the facet {facet:?}"));
     }
-    let lost = said.data_type.is_some() && row.data_type.is_none()
-        || said.description.is_some() && row.description.is_none();
+    let lost =
+        said.data_type.is_some() && row.data_type.is_none() || said.description.is_some() && row.description.is_none();
     lost.then(|| format!("its version {id} has the type and the description that its facets give it"))
 }
 
@@ -403,15 +428,21 @@ struct Runs {
 impl Runs {
     async fn of(snapshot: &Snapshot, runs: &[(ExecutionId, RunStory)]) -> Result<Self, StoreError> {
         let ids: Vec<ExecutionId> = runs.iter().map(|(id, _)| *id).collect();
-        let stories = snapshot.with::<run_story::Entity, _>(run_story::Column::Id, &ids).await?;
-        let executions = snapshot.with::<execution::Entity, _>(execution::Column::Id, &ids).await?;
+        let stories = snapshot
+            .with::<run_story::Entity, _>(run_story::Column::Id, &ids)
+            .await?;
+        let executions = snapshot
+            .with::<execution::Entity, _>(execution::Column::Id, &ids)
+            .await?;
         let column = floating_input::Column::ExecutionId;
         let mut floating: HashMap<ExecutionId, BTreeMap<Vec<u8>, floating_input::Model>> = HashMap::new();
         for row in snapshot.with::<floating_input::Entity, _>(column, &ids).await? {
             let of_run = floating.entry(row.execution_id).or_default();
             of_run.insert(row.digest.clone(), row);
         }
-        let datasets = runs.iter().flat_map(|(_, story)| story.inputs.keys().chain(story.outputs.keys()));
+        let datasets = runs
+            .iter()
+            .flat_map(|(_, story)| story.inputs.keys().chain(story.outputs.keys()));
         let mut digests: BTreeSet<Vec<u8>> = datasets.map(|dataset| dataset.key().digest().to_vec()).collect();
         let names = Names::of(snapshot, digests.clone()).await?;
         digests.extend(names.other.values().filter_map(|row| {
@@ -448,8 +479,14 @@ impl Runs {
         };
         let meaning = self.meaning(story);
         let name = format!("execution {}", id.0);
-        let outputs = meaning.outputs.iter().filter_map(|output| self.output_right(id, output));
-        let inputs = meaning.inputs.iter().filter_map(|input| self.named_input_right(id, input));
+        let outputs = meaning
+            .outputs
+            .iter()
+            .filter_map(|output| self.output_right(id, output));
+        let inputs = meaning
+            .inputs
+            .iter()
+            .filter_map(|input| self.named_input_right(id, input));
         let fields = field_right(row, &meaning).map(|right| ("executions", name.clone(), right));
         let edges = outputs.chain(inputs).map(|right| ("stories", name.clone(), right));
         edges.chain(fields).chain(self.floating_wrong(row, &meaning)).collect()
@@ -485,7 +522,10 @@ impl Runs {
         let none = BTreeMap::new();
         let rows = self.floating.get(&run.id).unwrap_or(&none);
         let digest = Digest::from_slice(&run.key_digest);
-        let said = meaning.inputs.iter().filter_map(|input| Some((floating_digest(digest?, input)?.to_vec(), input)));
+        let said = meaning
+            .inputs
+            .iter()
+            .filter_map(|input| Some((floating_digest(digest?, input)?.to_vec(), input)));
         let said: BTreeMap<Vec<u8>, &Input> = said.collect();
         let mut wrong = Vec::new();
         for (digest, input) in &said {
@@ -493,10 +533,15 @@ impl Runs {
                 Some(row) => self.floating_right(row, input),
                 None => Some(format!("there is a floating_input of {:?}", input.dataset.name)),
             };
-            let name = rows.get(digest).map_or(format!("execution {}", run.id.0), floating_name);
+            let name = rows
+                .get(digest)
+                .map_or(format!("execution {}", run.id.0), floating_name);
             wrong.extend(right.map(|right| ("floating inputs", name, right)));
         }
-        for row in rows.values().filter(|row| !row.is_gone && !said.contains_key(&row.digest)) {
+        for row in rows
+            .values()
+            .filter(|row| !row.is_gone && !said.contains_key(&row.digest))
+        {
             let right = "it is gone, since no event tells of it".to_owned();
             wrong.push(("floating inputs", floating_name(row), right));
         }
@@ -534,8 +579,14 @@ fn field_right(row: &execution::Model, meaning: &Meaning) -> Option<String> {
     let fields = [
         ("reported_revision", row.reported_revision != NEVER),
         ("entity", meaning.entity.is_none() || row.entity.is_some()),
-        ("parent_id", meaning.parent.as_ref().is_none_or(is_itself) || row.parent_id.is_some()),
-        ("started_at", meaning.started_at.is_none() || row.started_at != entity::NO_TIME),
+        (
+            "parent_id",
+            meaning.parent.as_ref().is_none_or(is_itself) || row.parent_id.is_some(),
+        ),
+        (
+            "started_at",
+            meaning.started_at.is_none() || row.started_at != entity::NO_TIME,
+        ),
         ("ended_at", meaning.ended_at.is_none() || row.ended_at.is_some()),
         ("error", meaning.error.is_none() || row.error.is_some()),
         ("metadata", meaning.metadata.is_empty() || row.metadata.is_some()),
@@ -547,19 +598,27 @@ fn field_right(row: &execution::Model, meaning: &Meaning) -> Option<String> {
 /// The name of an artifact as a dataset, and all artifacts whose events add up in its story: its own, and those of its other
 /// names; none at all where it is itself another name.
 async fn members(snapshot: &Snapshot, id: ArtifactId) -> Result<Option<(Dataset, Vec<ArtifactId>)>, StoreError> {
-    let found = snapshot.with::<artifact::Entity, _>(artifact::Column::Id, &[id]).await?;
+    let found = snapshot
+        .with::<artifact::Entity, _>(artifact::Column::Id, &[id])
+        .await?;
     let Some(row) = found.into_iter().next() else {
         return Ok(None);
     };
     let dataset = dataset_of(&row);
     let column = dataset_name::Column::Digest;
-    let other = snapshot.with::<dataset_name::Entity, _>(column, std::slice::from_ref(&row.key_digest)).await?;
-    if !other.is_empty() {
+    let other = snapshot
+        .with::<dataset_name::Entity, _>(column, std::slice::from_ref(&row.key_digest))
+        .await?;
+    if other.iter().any(|name| name.artifact_id != id) {
         return Ok(Some((dataset, Vec::new())));
     }
-    let names = snapshot.with::<dataset_name::Entity, _>(dataset_name::Column::ArtifactId, &[id]).await?;
+    let names = snapshot
+        .with::<dataset_name::Entity, _>(dataset_name::Column::ArtifactId, &[id])
+        .await?;
     let names: Vec<Vec<u8>> = names.into_iter().map(|name| name.digest).collect();
-    let artifacts = snapshot.with::<artifact::Entity, _>(artifact::Column::KeyDigest, &names).await?;
+    let artifacts = snapshot
+        .with::<artifact::Entity, _>(artifact::Column::KeyDigest, &names)
+        .await?;
     let members = artifacts.into_iter().map(|row| row.id).chain([id]);
     Ok(Some((dataset, members.collect())))
 }
@@ -575,11 +634,17 @@ struct Targets {
 impl Targets {
     async fn of(snapshot: &Snapshot, rows: &[floating_input::Model]) -> Result<Self, StoreError> {
         let executions: Vec<ExecutionId> = rows.iter().map(|row| row.execution_id).collect();
-        let executions = snapshot.with::<execution::Entity, _>(execution::Column::Id, &executions).await?;
+        let executions = snapshot
+            .with::<execution::Entity, _>(execution::Column::Id, &executions)
+            .await?;
         let artifacts: Vec<ArtifactId> = rows.iter().map(|row| row.artifact_id).collect();
-        let artifacts = snapshot.with::<artifact::Entity, _>(artifact::Column::Id, &artifacts).await?;
+        let artifacts = snapshot
+            .with::<artifact::Entity, _>(artifact::Column::Id, &artifacts)
+            .await?;
         let versions: Vec<VersionId> = rows.iter().filter_map(|row| row.version_id).collect();
-        let versions = snapshot.with::<version::Entity, _>(version::Column::Id, &versions).await?;
+        let versions = snapshot
+            .with::<version::Entity, _>(version::Column::Id, &versions)
+            .await?;
         Ok(Self {
             at: snapshot.floating_targets(rows).await?,
             executions: executions.into_iter().map(|row| (row.id, row)).collect(),
@@ -589,7 +654,10 @@ impl Targets {
     }
 
     fn right(&self, row: &floating_input::Model) -> Option<String> {
-        let (run, owner) = (self.executions.get(&row.execution_id)?, self.artifacts.get(&row.artifact_id)?);
+        let (run, owner) = (
+            self.executions.get(&row.execution_id)?,
+            self.artifacts.get(&row.artifact_id)?,
+        );
         let hex = data_encoding::HEXLOWER.encode(&run.key_digest);
         let Dataset { namespace, name } = dataset_of(owner);
         let parts = [&hex, &namespace, &name, &row.name, &row.placeholder];
@@ -667,15 +735,22 @@ impl Family {
             return vec![(name, right)];
         }
         let mut lacking: BTreeMap<&Vec<u8>, &Dataset> = self.names.iter().collect();
-        lacking.remove(&owner.key_digest);
         let mut wrong = Vec::new();
         for row in stored {
-            let right = lacking.remove(&row.digest).and_then(|said| name_right(row, said, owner));
-            let is_of_family = self.names.contains_key(&row.digest) && row.digest != owner.key_digest;
+            let right = lacking
+                .remove(&row.digest)
+                .and_then(|said| name_right(row, said, owner));
+            let is_of_family = self.names.contains_key(&row.digest);
             let right = right.or_else(|| (!is_of_family).then(|| "a symlink tells of it".to_owned()));
             wrong.extend(right.map(|right| (format!("dataset_name {}", row.id), right)));
         }
-        wrong.extend(lacking.values().map(|said| (name.clone(), format!("dataset_name has its name {:?}", said.name))));
+        // Its own name has a row only where it was another one's once.
+        lacking.remove(&owner.key_digest);
+        wrong.extend(
+            lacking
+                .values()
+                .map(|said| (name.clone(), format!("dataset_name has its name {:?}", said.name))),
+        );
         wrong
     }
 }

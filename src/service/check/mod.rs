@@ -288,9 +288,13 @@ impl<F: FnMut(Told)> Check<F> {
         let mut last: Option<edge::Model> = None;
         loop {
             let found = self.snapshot.edges(last.as_ref()).await?;
-            let later = found
-                .iter()
-                .flat_map(|(row, revision)| changes(revision.unwrap_or(NEVER), &[row.revision, row.ended_revision], row.execution_id.0));
+            let later = found.iter().flat_map(|(row, revision)| {
+                changes(
+                    revision.unwrap_or(NEVER),
+                    &[row.revision, row.ended_revision],
+                    row.execution_id.0,
+                )
+            });
             self.logged("execution", later.collect(), |changed| &changed.executions)
                 .await?;
             let rows: Vec<edge::Model> = found.into_iter().map(|(row, _)| row).collect();

@@ -67,7 +67,9 @@ impl Snapshot {
         &self,
         executions: &[ExecutionId],
     ) -> Result<BTreeSet<(ExecutionId, i16, String, VersionId)>, StoreError> {
-        let rows = self.with::<edge::Entity, _>(edge::Column::ExecutionId, executions).await?;
+        let rows = self
+            .with::<edge::Entity, _>(edge::Column::ExecutionId, executions)
+            .await?;
         let standing = rows.into_iter().filter(|row| row.ended_revision == entity::NEVER);
         Ok(standing
             .map(|row| (row.execution_id, row.role, row.name, row.version_id))
@@ -85,14 +87,21 @@ impl Snapshot {
 
     /// The pairs in which some names are.
     pub async fn symlinks_of(&self, names: &[Vec<u8>]) -> Result<Vec<symlink::Model>, StoreError> {
-        let mut found = self.with::<symlink::Entity, _>(symlink::Column::AliasDigest, names).await?;
-        found.extend(self.with::<symlink::Entity, _>(symlink::Column::DatasetDigest, names).await?);
+        let mut found = self
+            .with::<symlink::Entity, _>(symlink::Column::AliasDigest, names)
+            .await?;
+        found.extend(
+            self.with::<symlink::Entity, _>(symlink::Column::DatasetDigest, names)
+                .await?,
+        );
         Ok(found)
     }
 
     /// The artifacts after an id that have other names, ascending.
     pub async fn artifacts_with_names(&self, after: i64) -> Result<Vec<ArtifactId>, StoreError> {
-        let select = dataset_name::Entity::find().select_only().column(dataset_name::Column::ArtifactId);
+        let select = dataset_name::Entity::find()
+            .select_only()
+            .column(dataset_name::Column::ArtifactId);
         let rows = select
             .distinct()
             .filter(dataset_name::Column::ArtifactId.gt(after))
