@@ -167,6 +167,8 @@ pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::M
 pub fn version_or_placeholder(ledger: &mut Ledger, artifact: &Artifact, version: &VersionName) -> version::Model {
     if let Some(row) = ledger.versions.get(&version.digest).cloned() {
         return if is_withdrawn(&row) {
+            // Its artifact may have gone with it.
+            artifact_or_new(ledger, artifact);
             named_again(ledger, row, version)
         } else {
             row
@@ -205,6 +207,9 @@ pub fn without_content(ledger: &Ledger, row: version::Model) -> version::Model {
         partition_id: None,
         window_start: NO_TIME,
         schema_mismatch: None,
+        prior_partition_id: None,
+        prior_window_start: NO_TIME,
+        prior_schema_mismatch: None,
         given_values: None,
         given_time: None,
         location: None,

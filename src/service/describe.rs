@@ -9,7 +9,7 @@ use super::place::{Place, Schema};
 use super::prepare::{Mode, PreparedVersion};
 use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
-use super::version::{given_values, partition_or_new, produce};
+use super::version::{given_values, note_what_it_brings, partition_or_new, produce};
 use crate::domain::json;
 use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Facets, RunStory, Use};
 use crate::store::StoreError;
@@ -215,9 +215,7 @@ async fn moved(
 ) -> Result<version::Model, StoreError> {
     let (artifact, _) = artifact_or_new(ledger, &given.artifact);
     let place = Schema::of(&artifact, ledger.keys_of(artifact.id))?.place(&given.values, None);
-    for key in given.values.keys() {
-        ledger.add_key(artifact.id, key);
-    }
+    note_what_it_brings(ledger, &given.artifact, &artifact, given);
     let (partition, schema_mismatch) = match place {
         Place::Unpartitioned => (None, None),
         Place::Mismatch(why) => (None, Some(why)),

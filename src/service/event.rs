@@ -336,7 +336,7 @@ fn named_version(ledger: &mut Ledger, dataset: &Dataset, version: &str) -> Versi
 }
 
 /// What a floating input is found by; none of one that names its version.
-fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
+pub fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
     let InputVersion::Latest { .. } = &input.version else {
         return None;
     };

@@ -15,13 +15,16 @@ use crate::store::ledger::{Ledger, Needs, Unsettled};
 
 /// Settles what the records of a transaction have left. A version that goes may leave inputs behind, so this is done until nothing is left.
 pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
+    let mut merged = BTreeSet::new();
     while ledger.knows_events() {
         let Unsettled {
             produced,
             mut floating,
             left,
             shared,
+            merging,
         } = std::mem::take(&mut ledger.unsettled);
+        merged.extend(merging);
         if produced.is_empty() && floating.is_empty() && left.is_empty() && shared.is_empty() {
             break;
         }
@@ -34,6 +37,28 @@ pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
             .chain(std::mem::take(&mut ledger.unsettled.left))
             .collect();
         let_go(ledger, left).await?;
+    }
+    merge(ledger, merged).await
+}
+
+/// Takes artifacts for others, under other names. One that still has versions stays: records speak of it by its own name.
+async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(), StoreError> {
+    if artifacts.is_empty() {
+        return Ok(());
+    }
+    ledger.flush().await?;
+    let ids: Vec<ArtifactId> = artifacts.into_iter().collect();
+    for row in ledger.artifacts_by_id(&ids).await? {
+        if row.merged_revision != NEVER || ledger.has_versions(row.id).await? {
+            continue;
+        }
+        let artifact = of_row(row.clone());
+        let mut needs = Needs::default();
+        needs.artifacts.insert(artifact.digest);
+        ledger.load(&needs).await?;
+        let merged_revision = ledger.revision();
+        let merged = artifact::Model { merged_revision, ..row };
+        ledger.artifacts.put(artifact.digest, merged);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
+use entity::{ArtifactId, artifact, dataset_name, dataset_story, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
 use super::event::{change, describe_versions, load_changed, load_dataset, read, write};
@@ -161,7 +161,7 @@ async fn unite(ledger: &mut Ledger, family: Family) -> Result<(), ApplyError> {
     }
     for row in others {
         merge_stories(ledger, &family, &artifact, &row).await?;
-        merge(ledger, row).await?;
+        ledger.unsettled.merging.insert(row.id);
     }
     Ok(())
 }
@@ -228,21 +228,6 @@ async fn merge_stories(
     let emptied = write(&DatasetStory::default())?;
     for (id, story) in [(owner.id, write(&story)?), (from.id, emptied)] {
         ledger.dataset_stories.put(id, dataset_story::Model { id, story });
-    }
-    Ok(())
-}
-
-/// Takes an artifact for another one, under another name. One of which records have created versions stays.
-async fn merge(ledger: &mut Ledger, row: artifact::Model) -> Result<(), StoreError> {
-    if row.merged_revision != NEVER || ledger.has_versions_of_records(row.id).await? {
-        return Ok(());
-    }
-    let merged = artifact::Model {
-        merged_revision: ledger.revision(),
-        ..row
-    };
-    if let Some(digest) = Digest::from_slice(&merged.key_digest) {
-        ledger.artifacts.put(digest, merged);
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ pub fn given_values(given: &PreparedVersion) -> Option<String> {
 }
 
 /// An artifact that is not declared has the keys and the time partition that its versions bring.
-fn note_what_it_brings(ledger: &mut Ledger, key: &Artifact, artifact: &artifact::Model, given: &PreparedVersion) {
+pub fn note_what_it_brings(ledger: &mut Ledger, key: &Artifact, artifact: &artifact::Model, given: &PreparedVersion) {
     if artifact.declared_revision != NEVER {
         return;
     }
@@ -129,6 +129,11 @@ async fn fill(
     let row = match ledger.versions.get(&given.version.digest) {
         Some(row) if is_withdrawn(row) => version::Model {
             deleted_revision: NEVER,
+            // Whoever describes it says so afterwards; a record does not.
+            is_described: false,
+            prior_partition_id: None,
+            prior_window_start: NO_TIME,
+            prior_schema_mismatch: None,
             ..row.clone()
         },
         Some(row) => row.clone(),

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge};
 use sea_orm::DatabaseTransaction;
 
+use super::cells::{Cell, Cells};
 use super::sql::{Binds, read};
 use super::{StoreError, dialect};
 
@@ -25,7 +26,11 @@ pub(super) async fn past(db: &DatabaseTransaction, produced: &[(i64, i64)]) -> R
         "SELECT floating_input.id FROM {pairs} {then} floating_input \
          ON floating_input.artifact_id = range.low AND floating_input.started_at >= range.high"
     );
-    read(&binds.many(db, &sql, 1).await?, |cells| cells.next())
+    read(&binds.many(db, &sql, 1).await?, next)
+}
+
+fn next<T: Cell>(cells: &mut Cells) -> Result<T, StoreError> {
+    cells.next()
 }
 
 /// The version at which each of some inputs belongs; none where nothing had been produced.
@@ -116,7 +121,7 @@ pub(super) async fn executions_of(
          WHERE {versions} AND edge.ended_revision = {NEVER} \
          UNION SELECT floating_input.execution_id FROM floating_input WHERE {inputs}"
     );
-    read(&binds.many(db, &sql, 1).await?, |cells| cells.next())
+    read(&binds.many(db, &sql, 1).await?, next)
 }
 
 /// Who produced versions, by edges that stand.

@@ -90,6 +90,8 @@ pub struct Unsettled {
     pub left: BTreeSet<VersionId>,
     /// Versions of which several speak: what they say adds up.
     pub shared: BTreeSet<VersionId>,
+    /// Artifacts that are known to be others under other names: those that are left without a version go.
+    pub merging: BTreeSet<ArtifactId>,
 }
 
 /// Rows that are only ever added: those known, and those to write.
@@ -727,13 +729,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether records have created versions of an artifact, which no event describes.
-    pub async fn has_versions_of_records(&self, artifact: ArtifactId) -> Result<bool, StoreError> {
-        let created = version::Entity::find()
+    /// Whether an artifact has versions that have not been withdrawn, after a flush.
+    pub async fn has_versions(&self, artifact: ArtifactId) -> Result<bool, StoreError> {
+        let versions = version::Entity::find()
             .filter(version::Column::ArtifactId.eq(artifact))
-            .filter(version::Column::ProducedRevision.ne(NEVER))
-            .filter(version::Column::IsDescribed.eq(false));
-        Ok(created.one(&self.tx).await?.is_some())
+            .filter(version::Column::Ordinal.gt(0));
+        Ok(versions.one(&self.tx).await?.is_some())
     }
 
     /// Which of some versions have an alias, or have had one.

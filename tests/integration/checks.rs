@@ -17,6 +17,7 @@ use crate::{
         db::run,
         declaration, execution,
         fixtures::{exact, latest},
+        openlineage::{about, dataset, run as run_event},
         process, version,
     },
 };
@@ -101,7 +102,45 @@ async fn fill(db: &TestDb) {
         app.pass(60);
         app.ingest(&batch).await;
     }
+    for events in heard() {
+        app.pass(60);
+        app.hear(&events).await;
+    }
     app.store.close().await.unwrap();
+}
+
+/// Events that leave something in every table, in every state.
+fn heard() -> Vec<Vec<Value>> {
+    let made = || dataset("raw").schema("id");
+    vec![
+        vec![
+            run_event("r1").on("START", "08:00").json(),
+            run_event("r1").on("COMPLETE", "08:10").writes(made()).json(),
+            run_event("r2")
+                .on("START", "09:00")
+                .reads("raw")
+                .reads("from outside")
+                .json(),
+            run_event("r3").on("COMPLETE", "09:10").writes("renamed").json(),
+            run_event("r4").on("START", "09:20").reads("raw").json(),
+            run_event("r5").on("COMPLETE", "09:30").writes("other name").json(),
+            about(dataset("model").version("m1").schema("weights"))
+                .at("10:00")
+                .json(),
+        ],
+        vec![
+            // What it has made has another version, what it has read has one, and what it has written has another name.
+            run_event("r3")
+                .on("OTHER", "09:11")
+                .writes(dataset("renamed").version("named"))
+                .json(),
+            run_event("r4")
+                .on("COMPLETE", "09:21")
+                .reads(dataset("raw").version("older"))
+                .json(),
+            about(dataset("kept").symlink("other name")).at("10:10").json(),
+        ],
+    ]
 }
 
 /// What is done to a store, and which check names what row of it. `{never}` stands for a revision that has not been.
@@ -397,7 +436,6 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "UPDATE alias SET ended_revision = 9 WHERE name = 'prod' AND ended_revision < {never}",
     ),
     ("edges", "edge ", "UPDATE edge SET revision = 1 WHERE name = 'out'"),
-    ("edges", "edge ", "UPDATE edge SET role = 1 WHERE name = 'never'"),
     (
         "resolved inputs",
         "resolved_input ",
@@ -529,6 +567,180 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "execution ",
         "UPDATE execution SET metadata = '{' WHERE name = 'run'",
     ),
+    (
+        "edges",
+        "edge ",
+        "INSERT INTO edge SELECT execution_id, role, name, version_id, revision + 1, {never} FROM edge WHERE name = 'out'",
+    ),
+    (
+        "changes in the log",
+        "revision 11",
+        "UPDATE revision SET changed = NULL WHERE id = 11",
+    ),
+    ("ids", "id ", "UPDATE symlink SET id = (SELECT min(id) FROM event)"),
+    (
+        "ids",
+        "floating_input ",
+        "UPDATE floating_input SET id = id + 100 WHERE name = 'from outside'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET namespace = 'elsewhere' WHERE run_id = 'r1'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET event_time = event_time + 1 WHERE run_id = 'r1'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET body = replace(body, 'COMPLETE', 'FAIL') WHERE run_id = 'r1'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET body = replace(body, '{', '{ ') WHERE run_id = 'r1'",
+    ),
+    ("events", "event ", "UPDATE event SET body = '{}' WHERE run_id = 'r1'"),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET execution_id = NULL WHERE run_id = 'r1'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET execution_id = 1 WHERE run_id = 'r1'",
+    ),
+    (
+        "events",
+        "event ",
+        "UPDATE event SET artifact_id = 1 WHERE name = 'model'",
+    ),
+    ("stories", "run_story ", "DELETE FROM event WHERE run_id = 'r1'"),
+    (
+        "stories",
+        "run_story ",
+        "DELETE FROM event WHERE run_id = 'r1' AND event_type = 'START'",
+    ),
+    ("stories", "run_story ", "UPDATE run_story SET story = '{}'"),
+    ("stories", "run_story ", "DELETE FROM run_story"),
+    ("stories", "event ", "DELETE FROM dataset_story"),
+    ("stories", "dataset_story ", "UPDATE dataset_story SET story = '{}'"),
+    (
+        "stories",
+        "dataset_story ",
+        "UPDATE version SET metadata = NULL WHERE version = 'm1'",
+    ),
+    (
+        "stories",
+        "execution ",
+        "UPDATE edge SET ended_revision = revision WHERE name = 'raw' AND role = 1",
+    ),
+    (
+        "stories",
+        "execution ",
+        "UPDATE edge SET ended_revision = revision WHERE name = 'raw' AND role = 0",
+    ),
+    (
+        "stories",
+        "execution ",
+        "UPDATE version SET created_at = created_at + 1 WHERE version = 'r1'",
+    ),
+    (
+        "stories",
+        "execution ",
+        "UPDATE version SET metadata = NULL WHERE version = 'r1'",
+    ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE execution SET entity = NULL WHERE name = 'r1'",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE floating_input SET version_id = NULL WHERE version_id IS NOT NULL",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE floating_input SET started_at = started_at - 1",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE floating_input SET digest = substr(digest, 1, 15)",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE floating_input SET partition_digest = digest WHERE name = 'from outside'",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE floating_input SET version_id = 1 WHERE name = 'from outside'",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE edge SET ended_revision = revision WHERE name = 'from outside'",
+    ),
+    (
+        "floating inputs",
+        "floating_input ",
+        "UPDATE version SET created_at = created_at + 86400000000 WHERE version = 'r1'",
+    ),
+    ("floating inputs", "execution ", "DELETE FROM floating_input"),
+    ("other names", "symlink ", "DELETE FROM dataset_name"),
+    (
+        "other names",
+        "symlink ",
+        "UPDATE symlink SET digest = substr(digest, 1, 15)",
+    ),
+    ("other names", "symlink ", "UPDATE symlink SET alias = 'x'"),
+    ("other names", "artifact ", "DELETE FROM symlink"),
+    ("other names", "dataset_name ", "UPDATE dataset_name SET name = 'x'"),
+    ("other names", "dataset_name ", "UPDATE dataset_name SET dataset = '{}'"),
+    ("other names", "artifact ", "UPDATE dataset_name SET artifact_id = 1"),
+    (
+        "merged artifacts",
+        "artifact ",
+        "UPDATE version SET ordinal = abs(ordinal)",
+    ),
+    (
+        "merged artifacts",
+        "artifact ",
+        "UPDATE artifact SET merged_revision = revision WHERE name = 'kept'",
+    ),
+    (
+        "withdrawn versions",
+        "version ",
+        "UPDATE version SET deleted_revision = {never} WHERE ordinal < 0",
+    ),
+    (
+        "withdrawn versions",
+        "version ",
+        "UPDATE edge SET ended_revision = {never} WHERE ended_revision < {never}",
+    ),
+    (
+        "withdrawn versions",
+        "version ",
+        "UPDATE edge SET ended_revision = revision WHERE name = 'never'",
+    ),
+    (
+        "withdrawn versions",
+        "version ",
+        "UPDATE edge SET ended_revision = revision WHERE name = 'raw' AND role = 1",
+    ),
+    (
+        "kept answers",
+        "idempotent_answer k",
+        "INSERT INTO idempotent_answer VALUES ('k', 'x', 200, 'text/plain', 'x', 1)",
+    ),
 ];
 
 /// Has the database look away.
@@ -619,7 +831,7 @@ on_both_databases! {
         assert_eq!(checked.status.code(), Some(1), "{said}");
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines[0], "metadata: version 2: metadata is a JSON object, or none");
-        assert!(lines.len() == 2 && lines[1].ends_with("rows as of revision 9: 1 thing is wrong"), "{said}");
+        assert!(lines.len() == 2 && lines[1].ends_with("rows as of revision 11: 1 thing is wrong"), "{said}");
 
         corrupt(&db, "UPDATE version SET key_digest = substr(key_digest, 1, 15)").await;
         corrupt(&db, "UPDATE edge SET name = name || ' '").await;

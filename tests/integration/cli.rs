@@ -550,7 +550,16 @@ async fn the_demo_has_its_sample_and_leaves_nothing_behind() {
         .iter()
         .map(|p| p["name"].as_str().unwrap())
         .collect();
-    assert_eq!(projects, ["ads", "ml-platform", "retail"]);
+    assert_eq!(
+        projects,
+        [
+            "ads",
+            "ml-platform",
+            "retail",
+            "s3://retail-lake",
+            "snowflake://shop-eu"
+        ]
+    );
     assert_eq!(
         answer["data"]["revision"]["number"],
         1 + 10,

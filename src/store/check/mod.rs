@@ -1,6 +1,7 @@
 //! Reading one state of the store, table by table, for whoever verifies it: what a statement can find wrong
 //! (`statements.rs`), and the rows that rules have to look at, a chunk at a time.
 
+mod events;
 mod rows;
 mod statements;
 
@@ -254,14 +255,15 @@ impl Snapshot {
     /// The edges after one, in order of their key, each with the revision of its execution.
     pub async fn edges(&self, after: Option<&edge::Model>) -> Result<Vec<(edge::Model, Option<i64>)>, StoreError> {
         let sql = format!(
-            "SELECT * FROM edge WHERE (execution_id, role, name, version_id) > ($1, $2, $3, $4)
-             ORDER BY execution_id, role, name, version_id LIMIT {NARROW_CHUNK}"
+            "SELECT * FROM edge WHERE (execution_id, role, name, version_id, revision) > ($1, $2, $3, $4, $5)
+             ORDER BY execution_id, role, name, version_id, revision LIMIT {NARROW_CHUNK}"
         );
-        let first: [Value; 4] = [
+        let first: [Value; 5] = [
             after.map_or(i64::MIN, |row| row.execution_id.0).into(),
             after.map_or(i16::MIN, |row| row.role).into(),
             after.map_or("", |row| &row.name).into(),
             after.map_or(i64::MIN, |row| row.version_id.0).into(),
+            after.map_or(i64::MIN, |row| row.revision).into(),
         ];
         let statement = Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, first);
         let rows = edge::Entity::find()

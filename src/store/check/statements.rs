@@ -25,6 +25,7 @@ impl Query {
         self.sql
             .replace("{newest}", &newest.to_string())
             .replace("{never}", &NEVER.to_string())
+            .replace("{described}", DESCRIBED)
     }
 }
 
@@ -44,7 +45,7 @@ pub struct CheckedTable {
 }
 
 /// Every table but the log of revisions and its counter.
-pub const CHECKED_TABLES: [CheckedTable; 10] = [
+pub const CHECKED_TABLES: [CheckedTable; 17] = [
     CheckedTable {
         name: "artifact",
         row: "'artifact ' || t.id",
@@ -54,6 +55,7 @@ pub const CHECKED_TABLES: [CheckedTable; 10] = [
             "declared_revision",
             "described_revision",
             "time_seen_revision",
+            "merged_revision",
         ],
         counter: Some("artifact_id"),
     },
@@ -114,7 +116,7 @@ pub const CHECKED_TABLES: [CheckedTable; 10] = [
         name: "edge",
         row: "'edge ' || t.execution_id || ' ' || t.role || ' ' || t.name || ' ' || t.version_id",
         references: &[("execution_id", "execution"), ("version_id", "version")],
-        revisions: &["revision"],
+        revisions: &["revision", "ended_revision"],
         counter: None,
     },
     CheckedTable {
@@ -124,10 +126,63 @@ pub const CHECKED_TABLES: [CheckedTable; 10] = [
         revisions: &["revision"],
         counter: None,
     },
+    CheckedTable {
+        name: "event",
+        row: "'event ' || t.id",
+        references: &[("execution_id", "execution"), ("artifact_id", "artifact")],
+        revisions: &["revision"],
+        counter: Some("event_id"),
+    },
+    CheckedTable {
+        name: "run_story",
+        row: "'run_story ' || t.id",
+        references: &[("id", "execution")],
+        revisions: &[],
+        counter: None,
+    },
+    CheckedTable {
+        name: "dataset_story",
+        row: "'dataset_story ' || t.id",
+        references: &[("id", "artifact")],
+        revisions: &[],
+        counter: None,
+    },
+    CheckedTable {
+        name: "floating_input",
+        row: "'floating_input ' || t.id",
+        references: &[
+            ("execution_id", "execution"),
+            ("artifact_id", "artifact"),
+            ("version_id", "version"),
+        ],
+        revisions: &[],
+        counter: Some("event_id"),
+    },
+    CheckedTable {
+        name: "symlink",
+        row: "'symlink ' || t.id",
+        references: &[],
+        revisions: &["revision"],
+        counter: Some("event_id"),
+    },
+    CheckedTable {
+        name: "dataset_name",
+        row: "'dataset_name ' || t.id",
+        references: &[("artifact_id", "artifact")],
+        revisions: &["revision"],
+        counter: Some("event_id"),
+    },
+    CheckedTable {
+        name: "idempotent_answer",
+        row: "'idempotent_answer ' || t.key",
+        references: &[],
+        revisions: &[],
+        counter: None,
+    },
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 19] = [
+const INVARIANTS: [(&str, &str); 33] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -153,7 +208,8 @@ const INVARIANTS: [(&str, &str); 19] = [
         "SELECT 'artifact_key ' || k.artifact_id || ' ' || k.key, 'a version that revision ' || k.revision || ' produced has the key'
          FROM artifact_key k WHERE NOT EXISTS (
            SELECT 1 FROM version_value x JOIN version v ON v.id = x.version_id
-           WHERE x.artifact_id = k.artifact_id AND x.key = k.key AND v.produced_revision = k.revision)",
+           WHERE x.artifact_id = k.artifact_id AND x.key = k.key AND v.produced_revision = k.revision)
+         AND NOT EXISTS (SELECT 1 FROM version v WHERE v.artifact_id = k.artifact_id AND {described})",
     ),
     (
         "keys of artifacts",
@@ -168,7 +224,8 @@ const INVARIANTS: [(&str, &str); 19] = [
          FROM partition p WHERE NOT EXISTS (
            SELECT 1 FROM version v WHERE v.partition_id = p.id AND v.placed_revision = p.revision)
          AND NOT EXISTS (
-           SELECT 1 FROM version v WHERE v.prior_partition_id = p.id AND v.produced_revision = p.revision)",
+           SELECT 1 FROM version v WHERE v.prior_partition_id = p.id AND v.produced_revision = p.revision)
+         AND NOT EXISTS (SELECT 1 FROM version v WHERE v.artifact_id = p.artifact_id AND {described})",
     ),
     (
         "states of versions",
@@ -186,8 +243,9 @@ const INVARIANTS: [(&str, &str); 19] = [
     (
         "ordinals",
         "SELECT 'version ' || id, 'ordinal is its id, unless it was named before it was produced; then a later number that was given out'
-         FROM version WHERE ordinal < id OR (ordinal > id AND (named_at IS NULL OR produced_revision = {never}))
-           OR ordinal > (SELECT version_id FROM revision_counter)",
+         FROM version v WHERE abs(ordinal) < id
+           OR (abs(ordinal) > id AND (named_at IS NULL OR produced_revision = {never}) AND NOT {described})
+           OR abs(ordinal) > (SELECT version_id FROM revision_counter)",
     ),
     (
         "ordinals",
@@ -220,9 +278,15 @@ const INVARIANTS: [(&str, &str); 19] = [
     (
         "edges",
         "SELECT 'edge ' || g.execution_id || ' ' || g.role || ' ' || g.name || ' ' || g.version_id,
-           'revision is not before its version was named, nor, for an output, before it was produced'
-         FROM edge g JOIN version v ON v.id = g.version_id
-         WHERE g.revision < v.revision OR (g.role = 1 AND g.revision < v.produced_revision)",
+           'revision is not before its version was named, in ' || v.revision
+         FROM edge g JOIN version v ON v.id = g.version_id WHERE g.revision < v.revision",
+    ),
+    (
+        "edges",
+        "SELECT 'edge ' || execution_id || ' ' || role || ' ' || name || ' ' || version_id, 'it ended before it came again, in ' || revision
+         FROM (SELECT execution_id, role, name, version_id, revision, LAG(ended_revision)
+           OVER (PARTITION BY execution_id, role, name, version_id ORDER BY revision) AS before FROM edge) AS stays
+         WHERE before > revision",
     ),
     (
         "resolved inputs",
@@ -240,7 +304,84 @@ const INVARIANTS: [(&str, &str); 19] = [
         "executions",
         "SELECT 'execution ' || id, 'it is not its own parent' FROM execution WHERE parent_id = id",
     ),
+    (
+        "ids",
+        "SELECT 'id ' || id, 'it was given out once, to an event, a floating input, a symlink or a name'
+         FROM (SELECT id FROM event UNION ALL SELECT id FROM floating_input
+           UNION ALL SELECT id FROM symlink UNION ALL SELECT id FROM dataset_name) AS given GROUP BY id HAVING COUNT(*) > 1",
+    ),
+    (
+        "events",
+        "SELECT 'event ' || id, 'it is about an execution, or, as an event about a dataset, about an artifact'
+         FROM event WHERE (execution_id IS NULL) <> (kind = 'DATASET') OR (artifact_id IS NULL) = (kind = 'DATASET')",
+    ),
+    (
+        "stories",
+        "SELECT 'run_story ' || s.id, 'there is an event about the execution'
+         FROM run_story s WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.execution_id = s.id)",
+    ),
+    (
+        "stories",
+        "SELECT 'event ' || e.id, 'its dataset has a story'
+         FROM event e WHERE e.artifact_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dataset_story s WHERE s.id = e.artifact_id)",
+    ),
+    (
+        "floating inputs",
+        "SELECT 'floating_input ' || id, 'it is at a version, or gone' FROM floating_input WHERE (version_id IS NULL) <> is_gone",
+    ),
+    (
+        "floating inputs",
+        "SELECT 'floating_input ' || f.id, 'an input edge to version ' || f.version_id || ' stands'
+         FROM floating_input f WHERE f.version_id IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM edge g WHERE g.execution_id = f.execution_id AND g.role = 0 AND g.name = f.name
+             AND g.version_id = f.version_id AND g.ended_revision = {never})",
+    ),
+    (
+        "other names",
+        "SELECT 'symlink ' || s.id, 'both names are of one artifact'
+         FROM symlink s LEFT JOIN dataset_name n ON n.digest = s.alias_digest LEFT JOIN artifact a ON a.key_digest = s.alias_digest
+           LEFT JOIN dataset_name m ON m.digest = s.dataset_digest LEFT JOIN artifact b ON b.key_digest = s.dataset_digest
+         WHERE coalesce(n.artifact_id, a.id, 0) <> coalesce(m.artifact_id, b.id, -1)",
+    ),
+    (
+        "merged artifacts",
+        "SELECT 'artifact ' || a.id, 'it is the artifact of no name, since it is another one'
+         FROM artifact a WHERE a.merged_revision <> {never} AND EXISTS (SELECT 1 FROM dataset_name n WHERE n.artifact_id = a.id)",
+    ),
+    (
+        "merged artifacts",
+        "SELECT 'artifact ' || a.id, 'its name is another name of the artifact that it is'
+         FROM artifact a WHERE a.merged_revision <> {never} AND NOT EXISTS (SELECT 1 FROM dataset_name n WHERE n.digest = a.key_digest)",
+    ),
+    (
+        "merged artifacts",
+        "SELECT 'artifact ' || a.id, 'it has no version that is there, such as ' || min(v.id)
+         FROM artifact a JOIN version v ON v.artifact_id = a.id WHERE a.merged_revision <> {never} AND v.ordinal > 0 GROUP BY a.id",
+    ),
+    (
+        "withdrawn versions",
+        "SELECT 'version ' || v.id, 'it has a deleted_revision, and neither edges nor aliases that stand'
+         FROM version v WHERE v.ordinal < 0 AND (v.deleted_revision = {never}
+           OR EXISTS (SELECT 1 FROM edge g WHERE g.version_id = v.id AND g.ended_revision = {never})
+           OR EXISTS (SELECT 1 FROM alias l WHERE l.version_id = v.id AND l.ended_revision = {never}))",
+    ),
+    (
+        "withdrawn versions",
+        "SELECT 'version ' || v.id, 'it is withdrawn, since nobody has produced it, and nothing names it'
+         FROM version v WHERE v.ordinal > 0 AND v.deleted_revision = {never} AND v.produced_revision = {never}
+           AND NOT EXISTS (SELECT 1 FROM edge g WHERE g.version_id = v.id AND g.ended_revision = {never})
+           AND NOT EXISTS (SELECT 1 FROM alias l WHERE l.version_id = v.id)",
+    ),
+    (
+        "kept answers",
+        "SELECT 'idempotent_answer ' || key, 'it has a key, a fingerprint of 32 bytes, a status of HTTP and a content type'
+         FROM idempotent_answer WHERE key = '' OR length(fingerprint) <> 32 OR status NOT BETWEEN 100 AND 599 OR content_type = ''",
+    ),
 ];
+
+/// Whether events describe a version `v`, or may have: then it may have been another one before, and what that brought stays.
+const DESCRIBED: &str = "(v.is_described OR v.ordinal < 0
+    OR (v.named_at IS NOT NULL AND EXISTS (SELECT 1 FROM revision_counter c WHERE c.event_id > 0)))";
 
 /// SQLite's own look at its file: pages, trees, indices, and the constraints of columns.
 const FILE: &str =
@@ -306,5 +447,9 @@ fn ids(table: &CheckedTable) -> Vec<Query> {
         "SELECT {row}, 'revision is at least ' || t.before || ', that of the id before'
          FROM (SELECT id, revision, LAG(revision) OVER (ORDER BY id) AS before FROM {name}) AS t WHERE t.before > t.revision"
     );
-    vec![Query::new("ids", given_out), Query::new("ids", in_order)]
+    let mut queries = vec![Query::new("ids", given_out)];
+    if table.revisions.contains(&"revision") {
+        queries.push(Query::new("ids", in_order));
+    }
+    queries
 }

@@ -6,3 +6,4 @@ mod mapping;
 mod order;
 mod picture;
 mod real;
+mod soundness;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const TYPES: [&str; 6] = ["START", "RUNNING", "COMPLETE", "FAIL", "ABORT", "OTHER"];
-const DATASETS: [&str; 4] = ["orders", "a/orders", "model", "raw"];
+pub const DATASETS: [&str; 4] = ["orders", "a/orders", "model", "raw"];
 
 /// A dataset as an event may mention it: its name, a version, a partition, a facet, another name.
 fn mention() -> impl Strategy<Value = (usize, Option<u8>, Option<u8>, u8, bool)> {
@@ -54,7 +54,7 @@ fn mentioned(
 }
 
 /// Events about a few runs, a job and datasets, at times of one day.
-fn event() -> impl Strategy<Value = Value> {
+pub fn event() -> impl Strategy<Value = Value> {
     let mentions = || prop::collection::vec(mention(), 0..3);
     (0..9_usize, 0..TYPES.len(), 0..600_u32, mentions(), mentions(), 0..4_u8).prop_map(
         |(who, event_type, minute, inputs, outputs, facet)| {

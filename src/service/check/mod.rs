@@ -3,6 +3,8 @@
 //! What a statement can say is an entry in the store's list (`store::check`). What only the rules of writing know is a
 //! `Rule` over rows, in one of the lists below: a rule of its own for each thing that can be wrong, named for whoever reads it.
 
+mod events;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +73,7 @@ pub async fn check(store: &Store, told: impl FnMut(Told)) -> Result<i64, StoreEr
     check.aliases().await?;
     check.executions().await?;
     check.edges().await?;
+    check.told_by_events().await?;
     Ok(check.snapshot.newest())
 }
 
@@ -135,6 +138,7 @@ pub fn rule_names() -> BTreeSet<&'static str> {
     of_nodes
         .chain(of_others)
         .chain(["revisions", "changes in the log"])
+        .chain(events::RULES)
         .collect()
 }
 
@@ -198,7 +202,8 @@ impl<F: FnMut(Told)> Check<F> {
             self.apply(&ARTIFACTS, &rows, |owner| format!("artifact {}", owner.row.id.0));
             let changes = rows.iter().flat_map(|owner| {
                 let row = &owner.row;
-                let revisions = [row.declared_revision, row.described_revision, row.time_seen_revision];
+                let since = [row.declared_revision, row.described_revision, row.time_seen_revision];
+                let revisions: Vec<i64> = since.into_iter().chain([row.merged_revision]).collect();
                 changes(row.revision, &revisions, row.id.0)
             });
             self.logged("artifact", changes.collect(), |changed| &changed.artifacts)
@@ -283,9 +288,13 @@ impl<F: FnMut(Told)> Check<F> {
         let mut last: Option<edge::Model> = None;
         loop {
             let found = self.snapshot.edges(last.as_ref()).await?;
-            let later = found
-                .iter()
-                .flat_map(|(row, revision)| changes(revision.unwrap_or(NEVER), &[row.revision], row.execution_id.0));
+            let later = found.iter().flat_map(|(row, revision)| {
+                changes(
+                    revision.unwrap_or(NEVER),
+                    &[row.revision, row.ended_revision],
+                    row.execution_id.0,
+                )
+            });
             self.logged("execution", later.collect(), |changed| &changed.executions)
                 .await?;
             let rows: Vec<edge::Model> = found.into_iter().map(|(row, _)| row).collect();
@@ -553,9 +562,11 @@ fn brought_keys(v: &VersionRow) -> Option<String> {
     if matches!(seen(owner).place(&values, None), Place::Mismatch(_)) {
         return None;
     }
+    // What events describe may have got its values later.
+    let by = if v.row.is_described { NEVER } else { produced };
     let lacking = values
         .keys()
-        .find(|key| owner.keys.get(*key).is_none_or(|since| *since > produced));
+        .find(|key| owner.keys.get(*key).is_none_or(|since| *since > by));
     lacking.map(|key| format!("artifact_key has its key {key:?}, since revision {produced} at the latest"))
 }
 
@@ -601,6 +612,8 @@ fn prior_placement(v: &VersionRow, owner: &Owner, before: &Place) -> Option<Stri
     let prior: Placed<'_> = (v.prior_partition.as_deref(), v.row.prior_window_start, mismatch);
     let is_empty = prior == (None, NO_TIME, None);
     match came(v, owner) {
+        // Its values may have been others then.
+        Came::Before | Came::With if v.row.is_described => None,
         Came::With if is_empty => None,
         Came::Before | Came::With => {
             misplaced(before, owner, prior).map(|right| format!("before its artifact was declared, {right}"))
