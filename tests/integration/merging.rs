@@ -183,7 +183,8 @@ async fn picture(app: &TestApp) -> Vec<String> {
     picture
 }
 
-async fn picture_of(backend: DbBackend, records: &[Value], at_a_time: usize) -> Vec<String> {
+/// What records make of an empty store, sent by several clients at once, each its share, some at a time.
+async fn picture_of(backend: DbBackend, records: &[Value], clients: usize, at_a_time: usize) -> Vec<String> {
     let db = match backend {
         DbBackend::Sqlite => TestDb::sqlite().await,
         _ => TestDb::postgres().await,
@@ -191,7 +192,8 @@ async fn picture_of(backend: DbBackend, records: &[Value], at_a_time: usize) -> 
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
     db.lend(async |db| {
         let app = TestApp::new(db).await;
-        record(&app, records, at_a_time).await;
+        let shares = records.chunks(records.len().div_ceil(clients).max(1));
+        futures_util::future::join_all(shares.map(|share| record(&app, share, at_a_time))).await;
         sender.send(picture(&app).await).await.unwrap();
     })
     .await;
@@ -201,13 +203,13 @@ async fn picture_of(backend: DbBackend, records: &[Value], at_a_time: usize) -> 
 on_both_databases! {
     async fn any_order_and_any_repetition_make_the_same_store(db: TestDb) {
         let (backend, world, handle) = (db.backend(), world(), Handle::current());
-        let whole = picture_of(backend, &world, 1_000).await;
+        let whole = picture_of(backend, &world, 1, 1_000).await;
         assert!(whole.len() > 50, "{}", whole.len());
         assert!(whole.iter().any(|line| line.contains("surplus: x")) && whole.iter().any(|line| line.contains("DELETED")), "{whole:#?}");
         let cases = if backend == DbBackend::Sqlite { 24 } else { 8 };
         let mut runner = TestRunner::new(ProptestConfig { cases, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() });
         let chosen = prop::collection::vec((0..10_u8, any::<u32>(), any::<u32>()), world.len());
-        let outcome = tokio::task::block_in_place(|| runner.run(&(chosen, 1..12_usize), |(chosen, at_a_time)| {
+        let outcome = tokio::task::block_in_place(|| runner.run(&(chosen, 1..5_usize, 1..12_usize), |(chosen, clients, at_a_time)| {
             // Of ten, one is left out and three come twice; the two numbers are places.
             let mut once = Vec::new();
             let mut mixed = Vec::new();
@@ -223,8 +225,8 @@ on_both_databases! {
             mixed.sort_by_key(|(place, _)| *place);
             let mixed: Vec<Value> = mixed.into_iter().map(|(_, record)| record).collect();
             handle.block_on(async {
-                let expected = picture_of(backend, &once, 1_000).await;
-                let found = picture_of(backend, &mixed, at_a_time).await;
+                let expected = picture_of(backend, &once, 1, 1_000).await;
+                let found = picture_of(backend, &mixed, clients, at_a_time).await;
                 let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
                 let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
                 prop_assert!(expected == found, "missing {missing:#?}\nsurplus {surplus:#?}\nrecords {mixed:#?}");

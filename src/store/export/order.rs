@@ -50,7 +50,8 @@ pub(super) const ARTIFACTS: Order = Order {
 };
 
 /// Versions with content. The order in which contents were recorded decides between versions of one artifact that were
-/// created at the same instant, where it decides what is the most recent; nowhere else, so that it does not show.
+/// created at the same instant, where it decides what is the most recent; nowhere else, so that it does not show. Of versions that
+/// events describe it tells nothing but how the events came.
 pub(super) const CONTENTS: Order = Order {
     id: "v.id",
     // A cross join keeps SQLite from beginning with the artifacts.
@@ -62,7 +63,8 @@ pub(super) const CONTENTS: Order = Order {
         Text("a.project"),
         Text("a.domain"),
         Text("a.name"),
-        Number("v.ordinal"),
+        Number("CASE WHEN v.is_described THEN 0 ELSE v.ordinal END"),
+        Text("v.version"),
     ],
 };
 

@@ -102,11 +102,10 @@ async fn send(app: &TestApp, events: &[Value], clients: usize, at_a_time: usize)
     futures_util::future::join_all(sent).await;
 }
 
-/// What the store holds: the export, without the order in which things were recorded, and every edge. Of several versions that
+/// What the store holds: the export, byte for byte, and every edge. Of several versions that
 /// one run made at the same instant, any may be the most recent: rule 11 goes by the order of recording.
 async fn picture(app: &TestApp) -> Vec<String> {
     let mut lines: Vec<String> = export(&app.db.url).await.lines().map(str::to_owned).collect();
-    lines.sort();
     lines.extend(edges(app).await);
     let query = "{ artifacts(orderBy: {field: NAME, direction: ASC}) { nodes { name metadata otherNames { name } versionCount latest { createdAt }
         versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version state createdAt metadata aliases partition { value(key: \"day\") } producer { name } } }

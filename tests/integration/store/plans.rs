@@ -8,18 +8,20 @@ use entity::{ArtifactId, ExecutionId, PartitionId, VersionId};
 use heirloom::store::Reader;
 use heirloom::{
     domain::{
-        filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery},
+        filter::{DateTimeRange, PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery},
         key::{ArtifactKey, ExecutionKey},
+        openlineage::Dataset,
         time::{Granularity, Timestamp},
     },
     store::{
         Scope,
-        artifact::{ArtifactRow, Placement, artifact_find_by_keys, artifact_find_many},
+        artifact::{ArtifactRow, Placement, artifact_find_by_keys, artifact_find_many, artifact_other_names},
         artifact_list::{
             ArtifactFilter, ArtifactOrder, ArtifactOrderField, artifact_list, artifact_list_by_domains,
             artifact_updated_at, artifact_version_counts,
         },
         edge::{Role, edge_count_by_versions, edge_list_by_executions, edge_list_by_versions},
+        event::{EventFilter, EventOrder, EventOrderField, EventSubject, event_list},
         execution::{execution_find_by_keys, execution_find_many},
         execution_list::{
             ExecutionFilter, ExecutionOrder, ExecutionOrderField, execution_list, execution_list_by_parents,
@@ -346,6 +348,27 @@ on_both_databases! {
         db.expect("values", &["partition_value_pkey"]);
         time_buckets(&db, &NOW, &within, Granularity::Month).await.unwrap();
         db.expect("buckets", &["partition_window", "version_"]);
+    }
+
+    async fn events(db: TestDb) {
+        let db = Explaining::new(&db).await;
+        let page = Page::first(10);
+        let by = |field| EventOrder { field, direction: OrderDirection::Descending };
+        let list = async |filter: EventFilter, field, what: &str, index: &str| {
+            event_list(&db, &NOW, &filter, by(field), &page).await.unwrap();
+            db.expect(what, &[index]);
+        };
+        let all = EventFilter::default;
+        let range = Some(DateTimeRange { from: Some(Timestamp(0)), to: Some(Timestamp(1)) });
+        list(EventFilter { event_time: range, ..all() }, EventOrderField::EventTime, "events of a span", "event_event_time").await;
+        let job = Dataset { namespace: "airflow".into(), name: "etl".into() };
+        let subject = Some((EventSubject::Job, job));
+        list(EventFilter { subject, ..all() }, EventOrderField::EventTime, "events of a job", "event_job").await;
+        list(EventFilter { run_id: Some("r".into()), ..all() }, EventOrderField::EventTime, "events of a run", "event_run").await;
+        let execution = Some(ExecutionId(1));
+        list(EventFilter { execution, ..all() }, EventOrderField::EventTime, "events of an execution", "event_execution_event_time").await;
+        artifact_other_names(&db, &NOW, &[ArtifactId(1)]).await.unwrap();
+        db.expect("other names", &["dataset_name_artifact"]);
     }
 
     async fn executions(db: TestDb) {
