@@ -3,7 +3,10 @@
 //! What an event says of a run adds up with what earlier ones said, in whatever order they come. An input without a version
 //! therefore moves when its producer is heard of later; the edge that it had ends, and earlier states still have it.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
+use sea_orm_migration::{
+    prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait},
+    sea_orm::DbBackend,
+};
 
 use crate::run;
 
@@ -136,14 +139,24 @@ const DOWN: &[&str] = &[
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, UP).await
+        run(manager, UP).await?;
+        rename_key(manager, "edge_with_end_pkey").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, DOWN).await
+        run(manager, DOWN).await?;
+        rename_key(manager, "edge_without_end_pkey").await
     }
 
     fn use_transaction(&self) -> Option<bool> {
         Some(true)
+    }
+}
+
+/// PostgreSQL names a primary key after the table it was made with; SQLite's has no name.
+async fn rename_key(manager: &SchemaManager<'_>, from: &str) -> Result<(), DbErr> {
+    match manager.get_database_backend() {
+        DbBackend::Postgres => run(manager, &[&format!("ALTER INDEX {from} RENAME TO edge_pkey")]).await,
+        _ => Ok(()),
     }
 }

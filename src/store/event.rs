@@ -149,6 +149,8 @@ fn conditions(binds: &mut Binds, scope: &Scope, filter: &EventFilter) -> Conditi
         named(binds, &mut all, "event.name", &name.name);
     }
     if let Some(run_id) = &filter.run_id {
+        // The index has only the events of a run.
+        all.and("event.run_id IS NOT NULL");
         named(binds, &mut all, "event.run_id", run_id);
     }
     let ids = [
