@@ -6,6 +6,10 @@ use serde_json::{Deserializer, Value};
 /// The most levels of arrays and objects that are read. Reading takes stack for each.
 pub const NESTING_MAXIMUM: usize = 512;
 
+/// The most levels of what comes from outside. What is made of it, in the store and in files, goes a few levels deeper, and has to
+/// be read again.
+pub const GIVEN_NESTING_MAXIMUM: usize = 480;
+
 /// How many levels of arrays and objects a text has, at its deepest place; any text has an answer.
 pub fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);

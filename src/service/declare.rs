@@ -35,6 +35,8 @@ pub async fn declare(ledger: &mut Ledger, given: &PreparedDeclaration) -> Result
     ledger.artifacts.put(given.artifact.digest, declared.clone());
     if is_news && !created {
         settle(ledger, given, &declared).await?;
+        // A partition may have versions now that it did not have, or none: any input may have to move.
+        ledger.note_produced(declared.id, i64::MIN);
     }
     Ok(Verdict::Applied(touched))
 }

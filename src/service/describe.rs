@@ -38,6 +38,8 @@ pub async fn describe(
         };
         ledger.versions.put(name.digest, row);
     } else if row.is_described {
+        // What was only announced was not yet said of the version.
+        let before = before.filter(|before| before.created_at.is_some());
         add_up(ledger, row, said, before).await?;
     }
     Ok(id)

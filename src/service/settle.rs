@@ -53,6 +53,12 @@ async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(
             continue;
         }
         let artifact = of_row(row.clone());
+        // An event that was refused after all may have asked for it.
+        ledger.load_names(std::iter::once(artifact.digest)).await?;
+        let owner = ledger.names.get(&artifact.digest).map(|name| name.artifact_id);
+        if owner.is_none_or(|owner| owner == row.id) {
+            continue;
+        }
         let mut needs = Needs::default();
         needs.artifacts.insert(artifact.digest);
         ledger.load(&needs).await?;

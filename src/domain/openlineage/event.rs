@@ -209,6 +209,11 @@ impl Event {
     /// # Errors
     /// When it is no JSON, or no event of one of the three kinds; the argument is the path of the member that is wrong.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if json::nesting(text) > json::GIVEN_NESTING_MAXIMUM {
+            let limit = json::GIVEN_NESTING_MAXIMUM;
+            let message = format!("The event is nested deeper than {limit} levels.");
+            return Err(Invalid::new("", message));
+        }
         let value = json::read(text).map_err(|error| Invalid::new("", format!("The event is no JSON: {error}.")))?;
         Self::read(text, value)
     }

@@ -111,7 +111,9 @@ impl RunStory {
         let mut all = Uses::default();
         let its = self.outputs.iter().filter(|(dataset, _)| is_dataset(dataset));
         its.for_each(|(_, uses)| all.extend(uses));
-        Some(all.versions.get(version)?.and(&all.plain))
+        let own = all.versions.get(version)?;
+        self.named_at(own)?;
+        Some(own.and(&all.plain))
     }
 
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
@@ -257,10 +259,14 @@ impl RunStory {
         versions.into_iter().map(output).collect()
     }
 
-    /// A version that the run names. It is there as soon as an event after START names it, at the latest when the run is
-    /// complete.
+    /// When a version that the run names is there: as soon as an event after START names it, at the latest when the run is
+    /// complete; not while it is only announced.
+    fn named_at(&self, own: &Use) -> Option<i64> {
+        own.first_after_start.into_iter().chain(self.complete).min()
+    }
+
     fn named_output(&self, dataset: &Dataset, version: &str, said: &Use, own: &Use) -> DatasetMeaning {
-        let created_at = own.first_after_start.into_iter().chain(self.complete).min();
+        let created_at = self.named_at(own);
         let partition = match own.partitions.len() {
             1 => own.partitions.first().cloned().unwrap_or_default(),
             _ => PartitionValues::new(),

@@ -11,7 +11,8 @@ use crate::{
     on_both_databases,
     support::{
         Reply, TestApp, TestDb,
-        openlineage::{NAMESPACE, dataset, run},
+        openlineage::{NAMESPACE, about, dataset, run},
+        process,
     },
 };
 
@@ -106,7 +107,37 @@ on_both_databases! {
         assert!(exported.contains("the bottom"));
         let too_deep = format!("{}{}", "[".repeat(600), "]".repeat(600));
         let body = run("t").json().to_string().replace("\"inputs\":[]", &format!("\"inputs\":[],\"x\":{too_deep}"));
-        refused(&post(&app, "/api/v1/lineage", "application/json", body).await, 400, "BAD_USER_INPUT", "512 levels");
+        refused(&post(&app, "/api/v1/lineage", "application/json", body).await, 400, "BAD_USER_INPUT", "480 levels");
+    }
+
+    async fn the_deepest_events_add_up_and_come_back(db: TestDb) {
+        let app = TestApp::new(db).await;
+        // An event has five levels around a facet of an output.
+        let deep = (0..475).fold(json!(0), |inner, _| json!({ "a": inner }));
+        let made = |id: &str, event_type: &str, time: &str| run(id).on(event_type, time).writes(dataset("d").version("v").facet("deep", deep.clone()));
+        for (id, event_type, time) in [("r", "START", "10:00"), ("r", "COMPLETE", "11:00"), ("s", "COMPLETE", "12:00")] {
+            app.hear(&[made(id, event_type, time).json()]).await;
+        }
+        app.hear(&[about(dataset("d").version("v").facet("deep", deep.clone())).at("13:00").json()]).await;
+        let copy = TestApp::new(TestDb::of(app.db.backend()).await).await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), export(&app.db.url).await).unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let url = copy.db.url.clone();
+        let output = tokio::task::spawn_blocking(move || process::run(&["import", "--database", &url, &path])).await.unwrap();
+        assert!(output.status.success(), "{}", process::text(&output.stderr));
+        assert_eq!(export(&copy.db.url).await, export(&app.db.url).await);
+    }
+
+    async fn an_event_that_is_refused_leaves_no_trace(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[about(dataset("a")).at("09:00").json()]).await;
+        app.hear(&[run("r1").on("COMPLETE", "10:00").writes(dataset("b").version("v").schema("x")).json()]).await;
+        let other = run("r2").on("COMPLETE", "11:00").writes(dataset("b").version("v").schema("y").symlink("a")).json();
+        let reply = app.try_hear(&[other, run("r3").on("COMPLETE", "12:00").json()]).await;
+        assert_eq!(reply.json()["summary"]["failed"], 1, "{}", reply.body);
+        assert_eq!(artifact(&app, "a", "name").await["name"], "a");
+        assert_eq!(artifact(&app, "b", "name").await["name"], "b");
     }
 
     async fn what_is_strange_but_true_is_recorded(db: TestDb) {

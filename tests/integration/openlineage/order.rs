@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::{
-    picture::{edges, export},
+    picture::{dataset as artifact, edges, export},
     real::events,
 };
 use crate::{
     on_both_databases,
     support::{
         TestApp, TestDb,
-        openlineage::{DatasetInput, EventInput, about, dataset, job, run},
+        openlineage::{DatasetInput, EventInput, NAMESPACE, about, dataset, job, run},
     },
 };
 
@@ -205,5 +205,54 @@ on_both_databases! {
         let (backend, handle) = (db.backend(), Handle::current());
         let cases = if backend == DbBackend::Sqlite { 6 } else { 3 };
         tokio::task::block_in_place(|| check(backend, &handle, cases, Just(events())));
+    }
+
+    async fn what_is_only_announced_is_not_yet_said(db: TestDb) {
+        let backend = db.backend();
+        let said = |id: &str, event_type: &str, time: &str, field: &str, note: &str| {
+            let version = dataset("model").version("v").schema(field).facet(note, json!({"by": id}));
+            run(id).on(event_type, time).writes(version).json()
+        };
+        let events = [
+            said("announcing", "START", "10:30", "one", "x"),
+            said("first", "COMPLETE", "10:40", "two", "y"),
+            said("second", "COMPLETE", "10:50", "two", "z"),
+        ];
+        let mut pictures = Vec::new();
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let app = TestApp::new(TestDb::of(backend).await).await;
+            for place in order {
+                app.hear(&[events[place].clone()]).await;
+            }
+            let version = artifact(&app, "model", "latest { metadata }").await;
+            pictures.push(version["latest"]["metadata"].clone());
+        }
+        assert_eq!(pictures[0]["schema"]["fields"][0]["name"], "two", "{pictures:?}");
+        assert!(pictures[0].get("x").is_none() && pictures.iter().all(|picture| *picture == pictures[0]), "{pictures:?}");
+    }
+
+    async fn an_input_of_a_partition_moves_with_a_declaration(db: TestDb) {
+        let backend = db.backend();
+        let day: &[&[(&str, &str)]] = &[&[("day", "1")]];
+        let events = [
+            run("r1").on("COMPLETE", "10:02").writes(dataset("model").partitions("outputFacets", day)).json(),
+            run("r2").on("START", "10:05").reads(dataset("model").partitions("inputFacets", day)).json(),
+        ];
+        let mut found = Vec::new();
+        for declared in 0..3 {
+            let app = TestApp::new(TestDb::of(backend).await).await;
+            for place in 0..3 {
+                if place == declared {
+                    let key = json!({"project": NAMESPACE, "domain": "default", "name": "model"});
+                    let reply = app.declare(json!({"key": key, "partitionKeys": ["day", "region"]})).await;
+                    assert!(reply.json().get("errors").is_none(), "{}", reply.body);
+                }
+                if let Some(event) = events.get(place) {
+                    app.hear(std::slice::from_ref(event)).await;
+                }
+            }
+            found.push(edges(&app).await);
+        }
+        assert!(found.iter().all(|edges| *edges == found[0]), "{found:?}");
     }
 }
