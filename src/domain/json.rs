@@ -28,7 +28,7 @@ pub fn nesting(text: &str) -> usize {
     deepest
 }
 
-fn skip_string(rest: &mut std::str::Bytes<'_>) {
+fn skip_string(rest: &mut impl Iterator<Item = u8>) {
     while let Some(byte) = rest.next() {
         match byte {
             b'"' => return,
@@ -54,6 +54,31 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let value = T::deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// The numbers of a JSON text that are read as the nearest of 64 bits, as they are spelled and in ascending order.
+pub fn inexact_numbers(text: &str) -> Vec<&str> {
+    let mut numbers = Vec::new();
+    let mut rest = text.bytes().enumerate();
+    while let Some((start, byte)) = rest.next() {
+        if byte == b'"' {
+            skip_string(&mut rest.by_ref().map(|(_, byte)| byte));
+        } else if byte == b'-' || byte.is_ascii_digit() {
+            let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+            let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
+            (1..length).for_each(|_| drop(rest.next()));
+            numbers.push(&text[start..start + length]);
+        }
+    }
+    numbers.retain(|number| !is_exact(number));
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Whether all digits count: those of an integer of 64 bits, or the 15 that any double keeps.
+fn is_exact(number: &str) -> bool {
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    digits <= 15 || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
 }
 
 /// The same JSON on one line: without white space between its parts, each of which stays as it is spelled.
@@ -97,7 +122,7 @@ pub fn without_nul(value: &mut Value) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{nesting, on_one_line, read, without_nul};
+    use super::{inexact_numbers, nesting, on_one_line, read, without_nul};
 
     #[test]
     fn deep_values_are_read_up_to_the_limit() {
@@ -108,6 +133,16 @@ mod tests {
         assert!(read::<Value>("1 2").is_err());
         assert_eq!(nesting(r#"{"a":[{"b":"]]{{\"["}]}"#), 3);
         assert_eq!(nesting(&"[".repeat(10_000)), 10_000);
+    }
+
+    #[test]
+    fn numbers_that_lose_digits_are_told() {
+        let text = r#"{"a":[12345678901234567890123,-9223372036854775808,18446744073709551615,1.5],"1234567890123456789012":"-12345678901234567890",
+            "b":-0.12345678901234567e-3}"#;
+        assert_eq!(
+            inexact_numbers(text),
+            ["-0.12345678901234567e-3", "12345678901234567890123"]
+        );
     }
 
     #[test]

@@ -188,6 +188,15 @@ impl RunKey {
     }
 }
 
+/// An event is its content, however it is spelled; only of numbers that lose digits when they are read, the spelling counts.
+fn identity(text: &str, value: &Value) -> Digest {
+    let content = value.to_string();
+    match json::inexact_numbers(text).join(" ") {
+        numbers if numbers.is_empty() => Digest::of(b"event", &[&content]),
+        numbers => Digest::of(b"event", &[&content, &numbers]),
+    }
+}
+
 /// Written as it was sent.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -219,7 +228,7 @@ impl Event {
     }
 
     fn read(text: &str, value: Value) -> Result<Self, Invalid> {
-        let digest = Digest::of(b"event", &[&value.to_string()]);
+        let digest = identity(text, &value);
         let Value::Object(mut event) = value else {
             let message = "The event is no JSON object: send one event, as the OpenLineage specification has it.";
             return Err(Invalid::new("", message));

@@ -129,6 +129,20 @@ on_both_databases! {
         assert_eq!(export(&copy.db.url).await, export(&app.db.url).await);
     }
 
+    async fn events_that_differ_in_the_last_digit_are_two(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let event = |number: &str| {
+            let event = run("r").on("COMPLETE", "10:00").facet("run", "big", json!({"number": 0})).json().to_string();
+            event.replace("\"number\":0", &format!("\"number\":{number}"))
+        };
+        for number in ["123456789012345678901234567890", "123456789012345678901234567891"] {
+            let reply = post(&app, "/api/v1/lineage", "application/json", event(number)).await;
+            assert_eq!(reply.status, 201, "{}", reply.body);
+        }
+        let kept = app.query("{ events(first: 5) { nodes { body } } }", json!({})).await;
+        assert!(kept.body.contains("678901234567890") && kept.body.contains("678901234567891"), "{}", kept.body);
+    }
+
     async fn an_event_that_is_refused_leaves_no_trace(db: TestDb) {
         let app = TestApp::new(db).await;
         app.hear(&[about(dataset("a")).at("09:00").json()]).await;
