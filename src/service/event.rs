@@ -130,11 +130,17 @@ async fn hear_of_run(
 ) -> Result<ExecutionId, ApplyError> {
     let known = ledger.executions.get(&digest).map(|row| row.id);
     let stored = known.and_then(|id| ledger.run_stories.get(&id));
-    let before: RunStory = read(stored.map(|row| row.story.as_str()))?;
-    let mut story = before.clone();
+    let is_first = stored.is_none();
+    let mut story: RunStory = read(stored.map(|row| row.story.as_str()))?;
+    let was = story.meaning();
     story.add(&given.event);
+    let is = if is_first {
+        given.meaning.clone()
+    } else {
+        story.meaning()
+    };
     load_names(ledger, &[&story]).await?;
-    let (was, is) = (kept(ledger, before.meaning())?, kept(ledger, story.meaning())?);
+    let (was, is) = (kept(ledger, was)?, kept(ledger, is)?);
     load_changed(ledger, [&was, &is]).await?;
     for mention in given.event.mentions() {
         artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
