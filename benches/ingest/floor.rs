@@ -158,8 +158,8 @@ impl Written {
 /// A copy of the service's store that is kept up with it.
 pub enum Floor {
     Sqlite {
-        source: rusqlite::Connection,
-        target: rusqlite::Connection,
+        source: Box<rusqlite::Connection>,
+        target: Box<rusqlite::Connection>,
     },
     Postgres {
         source: PgConnection,
@@ -192,7 +192,10 @@ impl Floor {
                 )
                 .unwrap();
             target.set_prepared_statement_cache_capacity(64);
-            return Self::Sqlite { source, target };
+            return Self::Sqlite {
+                source: Box::new(source),
+                target: Box::new(target),
+            };
         }
         runtime.block_on(async {
             let mut target = PgConnection::connect(target).await.unwrap();

@@ -53,7 +53,7 @@ fn during(address: &str, of: u64, load: impl FnOnce() + Send) -> Latency {
                 "{}",
                 String::from_utf8_lossy(&answer)
             );
-            std::thread::sleep(EVERY.saturating_sub(begin.elapsed()));
+            wait(EVERY.saturating_sub(begin.elapsed()));
         }
         latencies.sort_by(f64::total_cmp);
         let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
@@ -64,9 +64,17 @@ fn during(address: &str, of: u64, load: impl FnOnce() + Send) -> Latency {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "callers here are threads, not tasks of a runtime"
+)]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// When nothing is written.
 pub fn idle(address: &str, of: u64, time: Duration) -> Latency {
-    during(address, of, || std::thread::sleep(time))
+    during(address, of, || wait(time))
 }
 
 /// While another process imports, at full speed.

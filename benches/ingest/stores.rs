@@ -157,7 +157,7 @@ fn fill(runtime: &Runtime, url: &str, records: u64) {
     migrate(runtime, url);
     let begin = Instant::now();
     import(url, |lines| {
-        (0..records).for_each(|number| writeln!(lines, "{}", data::record(number)).unwrap())
+        (0..records).for_each(|number| writeln!(lines, "{}", data::record(number)).unwrap());
     });
     let seconds = begin.elapsed().as_secs_f64();
     println!(
