@@ -29,7 +29,6 @@ use load::{WARM_UP, WAYS, Way};
 use stores::Place;
 use support::arguments::{Arguments, value};
 use support::cpu;
-use support::postgres;
 use support::server::Server;
 use tokio::runtime::Runtime;
 
@@ -45,7 +44,7 @@ fn main() {
     on("SQLite", &arguments, &runtime, &Place::sqlite());
     match std::env::var("TEST_POSTGRES_URL") {
         Ok(url) => {
-            println!("\nPostgreSQL: {}", runtime.block_on(postgres::durability(&url)));
+            println!("\nPostgreSQL: {}", runtime.block_on(stores::durability(&url)));
             on("PostgreSQL", &arguments, &runtime, &Place::postgres(url));
         }
         Err(_) => println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set."),

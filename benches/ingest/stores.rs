@@ -204,3 +204,15 @@ pub fn bytes(runtime: &Runtime, url: &str) -> u64 {
     };
     bytes.unsigned_abs()
 }
+
+/// What the server does so that a commit survives a power cut.
+pub async fn durability(url: &str) -> String {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let mut settings = Vec::new();
+    for name in ["fsync", "synchronous_commit", "full_page_writes"] {
+        let sql = sqlx::AssertSqlSafe(format!("SHOW {name}"));
+        let setting: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+        settings.push(format!("{name} = {setting}"));
+    }
+    settings.join(", ")
+}

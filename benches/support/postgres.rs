@@ -33,15 +33,3 @@ pub async fn postmaster(url: &str) -> u32 {
     let backend = backend(&mut connection).await;
     cpu::parent_of(backend).expect("PostgreSQL runs on this machine")
 }
-
-/// What the server does so that a commit survives a power cut.
-pub async fn durability(url: &str) -> String {
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    let mut settings = Vec::new();
-    for name in ["fsync", "synchronous_commit", "full_page_writes"] {
-        let sql = sqlx::AssertSqlSafe(format!("SHOW {name}"));
-        let setting: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
-        settings.push(format!("{name} = {setting}"));
-    }
-    settings.join(", ")
-}

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge};
+
 use super::sql::{Binds, read};
 use super::{StoreError, Transaction, dialect};
-use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge};
 
 /// The inputs of artifacts, each given with a time, that started at that time or later.
 pub(super) async fn past(db: &Transaction, produced: &[(i64, i64)]) -> Result<Vec<i64>, StoreError> {
