@@ -28,7 +28,7 @@ schema: ## write schema.graphql from the code
 	mv schema.graphql.new schema.graphql
 
 bench: ## the benchmarks, on SQLite and PostgreSQL
-	scripts/postgres cargo bench --locked
+	scripts/postgres --durable cargo bench --locked
 
 pg: ## a private PostgreSQL until Ctrl-C; prints its URL
 	@scripts/postgres

@@ -1,6 +1,6 @@
 //! The store that is asked: the sample, and one artifact whose versions come from ten inputs that come from ten inputs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heirloom::domain::filter::{VersionKeyQuery, VersionQuery};
 use heirloom::domain::key::{ArtifactKey, ExecutionKey};
@@ -27,25 +27,8 @@ impl Range {
     }
 }
 
-/// How a store was filled.
-pub struct Filled {
-    records: u64,
-    pub seconds: f64,
-}
-
-impl std::fmt::Display for Filled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { records, seconds } = self;
-        let rate = *records as f64 / seconds;
-        write!(
-            f,
-            "filled with {records} records in {seconds:.1} s: {rate:.0} records a second"
-        )
-    }
-}
-
 /// Fills a new store through the write queue, as an import does.
-pub fn fill(url: &str, versions: u64) -> Filled {
+pub fn fill(url: &str, versions: u64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let options = Options {
@@ -61,18 +44,15 @@ pub fn fill(url: &str, versions: u64) -> Filled {
             ..sample::Options::default()
         });
         let all: Vec<Record> = sample.chain(layers()).collect();
-        let (begin, records) = (Instant::now(), all.len() as u64);
         for batch in all.chunks(5_000) {
             writer.submit(batch.to_vec(), Mode::Ingest).await.unwrap();
         }
-        let seconds = begin.elapsed().as_secs_f64();
         store.close().await.unwrap();
         if url.starts_with("postgres") {
             // What autovacuum does within a minute.
             super::support::postgres::execute(url, "ANALYZE").await;
         }
-        Filled { records, seconds }
-    })
+    });
 }
 
 fn layers() -> impl Iterator<Item = Record> {

@@ -12,7 +12,6 @@
 
 mod data;
 mod floor;
-mod import;
 mod queries;
 #[path = "../support/mod.rs"]
 mod support;
@@ -55,10 +54,8 @@ fn on(
         let directory = tempfile::tempdir().unwrap();
         let url = database(directory.path(), size);
         println!("\n# {name}, about {size} versions");
-        let filled = data::fill(&url, size);
-        println!("{filled}");
+        data::fill(&url, size);
         costs.push(requests(runtime, &url, arguments.seconds));
-        import::report(runtime, &url, directory.path(), filled.seconds);
     }
     if let [first, .., last] = &costs[..] {
         let growth: Vec<String> = first.iter().zip(last).map(|(a, b)| format!("{:.2}", b / a)).collect();

@@ -45,8 +45,13 @@ pub fn measure(server: &Server, requests: &[Vec<u8>], time: Duration) -> Measure
 /// A request of a document.
 pub fn request(address: &str, document: &str, variables: &serde_json::Value) -> Vec<u8> {
     let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
+    post(address, "/graphql", &body)
+}
+
+/// A request with a body of JSON.
+pub fn post(address: &str, path: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

@@ -66,7 +66,9 @@ pub fn inexact_numbers(text: &str) -> Vec<&str> {
         } else if byte == b'-' || byte.is_ascii_digit() {
             let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
             let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
-            (1..length).for_each(|_| drop(rest.next()));
+            if length > 1 {
+                rest.nth(length - 2);
+            }
             numbers.push(&text[start..start + length]);
         }
     }

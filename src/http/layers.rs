@@ -1,15 +1,16 @@
 //! What surrounds every request: its id, its deadline, and an answer even when the program fails.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
 use futures_util::FutureExt;
+use tokio::{runtime::Handle, sync::oneshot, task::spawn_blocking};
 use tower_http::{
     CompressionLevel,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -28,6 +29,9 @@ use crate::{
 
 /// The header that carries a request's id in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// From how many bytes on a body is large.
+const LARGE: usize = 64 * 1024;
 
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
@@ -56,7 +60,13 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let span = tracing::debug_span!("request", request_id = id.as_str(), path);
 
+    let is_large = is_large(request.headers());
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+    let answer = if is_large {
+        apart(answer).left_future()
+    } else {
+        answer.right_future()
+    };
     let mut response = match tokio::time::timeout(Duration::from_millis(limit_ms), answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Refusal::from(ApiError::internal(said(panic.as_ref()))).at(&path, &id),
@@ -68,8 +78,38 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
     response
 }
 
+/// Whether a request has so much to read that others would notice. One that does not say how much may have any amount.
+fn is_large(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |bytes| bytes >= LARGE)
+}
+
+/// What an answer is when the program fails.
+type Panic = Box<dyn any::Any + Send>;
+
+/// Lets a request be answered on a thread of its own: to read a thousand records takes the time of a hundred small requests,
+/// which would wait for it. It ends when nobody waits for it any more.
+async fn apart(answer: impl Future<Output = Result<Response, Panic>> + Send + 'static) -> Result<Response, Panic> {
+    let (_waiting, gone) = oneshot::channel::<()>();
+    let runtime = Handle::current();
+    let answered = spawn_blocking(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                answer = answer => Some(answer),
+                _ = gone => None,
+            }
+        })
+    });
+    match answered.await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Err(Box::new("nobody waited for the answer")),
+        Err(error) => Err(Box::new(error.to_string())),
+    }
+}
+
 /// What a panic said.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+fn said(panic: &(dyn any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     format!("panic: {}", text.unwrap_or("without a message"))

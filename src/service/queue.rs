@@ -151,7 +151,9 @@ impl Writer {
         // Bounded by the room, of which each job in it has its place.
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (room, clock) = (Room::new(&options), options.clock.clone());
-        tokio::spawn(run(store, waiting, options));
+        // A thread of its own: writing takes the processor and waits for the disk, and would keep the runtime from its reads.
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::spawn(move || runtime.block_on(run(store, waiting, options)));
         Self { jobs, room, clock }
     }
 
@@ -290,9 +292,11 @@ fn reply(job: Job, answer: Result<Answer, WriteError>) {
         ..
     } = job;
     // First, so that whoever hears the answer finds room for the next submission.
-    drop((records, place));
+    drop(place);
     // Whoever asked may have gone away; what was written stays written.
     let _ = asker.send(answer);
+    // Last, since it takes a while to give up many small texts.
+    drop(records);
 }
 
 impl From<StoreError> for WriteError {
@@ -315,7 +319,7 @@ async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>
 }
 
 async fn transaction(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
-    let mut ledger = Ledger::open(store.begin_write().await?, clock.now()).await?;
+    let mut ledger = Ledger::open(store.begin_write_here().await?, clock.now()).await?;
     let accepted: Vec<&Prepared> = jobs.iter().flat_map(|job| job.records.iter().flatten()).collect();
     load(&mut ledger, &accepted).await?;
     let mut verdicts = Vec::with_capacity(jobs.len());

@@ -1,10 +1,11 @@
 //! Many rows in few statements.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, TryIntoModel,
+    Value,
 };
 
-use super::{StoreError, dialect};
+use super::{StoreError, Transaction, dialect};
 
 /// The most values bound in one statement; SQLite allows 32,766.
 const MOST_VALUES: usize = 16_384;
@@ -12,19 +13,28 @@ const MOST_VALUES: usize = 16_384;
 const MOST_ROWS: usize = 128;
 
 /// Inserts rows that the table does not have.
-pub async fn insert<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
-    write::<E>(db, rows, 0).await
+pub async fn insert<E: EntityTrait>(tx: &Transaction, rows: &[E::Model]) -> Result<(), StoreError> {
+    write::<E>(tx, rows, 0).await
 }
 
 /// Writes rows that the table may have under the same primary key, which is its first columns.
-pub async fn update<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model]) -> Result<(), StoreError> {
-    write::<E>(db, rows, E::PrimaryKey::iter().count()).await
+pub async fn update<E: EntityTrait>(tx: &Transaction, rows: &[E::Model]) -> Result<(), StoreError> {
+    write::<E>(tx, rows, E::PrimaryKey::iter().count()).await
 }
 
 /// Inserts rows; those that are there, by the first so many columns, are replaced.
-async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], key: usize) -> Result<(), StoreError> {
-    let backend = db.get_database_backend();
+async fn write<E: EntityTrait>(tx: &Transaction, rows: &[E::Model], key: usize) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let backend = tx.get_database_backend();
     let columns: Vec<E::Column> = E::Column::iter().collect();
+    if tx.is_here() {
+        let values = rows
+            .iter()
+            .map(|row| columns.iter().map(|column| row.get(*column)).collect());
+        return tx.write_here(&insert_sql::<E>(backend, &columns, 1, key), values);
+    }
     let mut rest = rows;
     while !rest.is_empty() {
         let (chunk, remainder) = rest.split_at(chunk_size(rest.len(), columns.len()));
@@ -33,15 +43,21 @@ async fn write<E: EntityTrait>(db: &impl ConnectionTrait, rows: &[E::Model], key
             .flat_map(|row| columns.iter().map(|column| row.get(*column)))
             .collect();
         let sql = insert_sql::<E>(backend, &columns, chunk.len(), key);
-        db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
-            .await?;
+        tx.execute(Statement::from_sql_and_values(backend, sql, values)).await?;
         rest = remainder;
     }
     Ok(())
 }
 
-/// The greatest power of two that fits, so that statements of any number of rows are made of ten prepared ones.
+/// Up to so many rows have a statement of their own: what one record changes goes in one.
+const FEW_ROWS: usize = 8;
+
+/// How many of the rows go into the next statement: a few, or the greatest power of two that fits, so that any number of rows
+/// is written by few different statements.
 pub fn chunk_size(rows: usize, columns: usize) -> usize {
+    if rows <= FEW_ROWS {
+        return rows.max(1);
+    }
     let most = rows.min(MOST_ROWS).min(MOST_VALUES / columns).max(1);
     1 << most.ilog2()
 }
@@ -83,8 +99,23 @@ pub fn push_tuples(sql: &mut String, backend: DbBackend, rows: usize, columns: u
 /// The most keys in one `IN` list.
 const MOST_KEYS: usize = 4_096;
 
-/// All rows of a table with a column among some keys. Lists are filled up to a power of two by repeating the last key,
-/// so that there are few different statements to prepare.
+/// All rows of a table with a column among some keys, no two of which are the same.
+pub async fn find<E: EntityTrait, V: Into<Value> + Clone>(
+    tx: &Transaction,
+    column: E::Column,
+    keys: &[V],
+) -> Result<Vec<E::Model>, StoreError>
+where
+    E::ActiveModel: TryIntoModel<E::Model>,
+{
+    match tx.models_by_key::<E, V>(column, keys) {
+        Some(found) => found,
+        None => find_in::<E, V>(tx, column, keys).await,
+    }
+}
+
+/// The same in few statements. Lists are filled up to a power of two by repeating the last key, so that there are few different
+/// statements to prepare.
 pub async fn find_in<E: EntityTrait, V: Into<Value> + Clone>(
     db: &impl ConnectionTrait,
     column: E::Column,

@@ -143,6 +143,8 @@ cells! {
     i64: |packed| packed.number(), integer;
     i32: |packed| i32::try_from(packed.number()?).ok(), |value| i32::try_from(integer(value)?).ok();
     String: |packed| packed.string(), text;
+    Option<i64>: |packed| if packed.null() { Some(None) } else { packed.number().map(Some) },
+        |value| if *value == Stored::Null { Some(None) } else { integer(value).map(Some) };
     Option<String>: |packed| if packed.null() { Some(None) } else { packed.string().map(Some) },
         |value| if *value == Stored::Null { Some(None) } else { text(value).map(Some) };
     ArtifactId: |packed| packed.number().map(ArtifactId), |value| integer(value).map(ArtifactId);

@@ -38,6 +38,19 @@ impl From<DbErr> for StoreError {
     }
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|error| error.extended_code.to_string());
+        let is_transient = code.is_some_and(|code| is_transient_code(&code));
+        let error = Arc::new(DbErr::Custom(error.to_string()));
+        if is_transient {
+            Self::Unavailable(error)
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
 /// SQLite's primary result codes for what passes: busy, locked, read-only, I/O error (a failed sync among them), full, cannot
 /// open, a race for the write-ahead log.
 const SQLITE_TRANSIENT: [i32; 7] = [5, 6, 8, 10, 13, 14, 15];

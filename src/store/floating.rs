@@ -7,14 +7,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge};
-use sea_orm::DatabaseTransaction;
 
 use super::cells::{Cell, Cells};
 use super::sql::{Binds, read};
-use super::{StoreError, dialect};
+use super::{Reader, StoreError, Transaction, dialect};
 
 /// The inputs of artifacts, each given with a time, that started at that time or later.
-pub(super) async fn past(db: &DatabaseTransaction, produced: &[(i64, i64)]) -> Result<Vec<i64>, StoreError> {
+pub(super) async fn past(db: &Transaction, produced: &[(i64, i64)]) -> Result<Vec<i64>, StoreError> {
     if produced.is_empty() {
         return Ok(Vec::new());
     }
@@ -34,10 +33,7 @@ fn next<T: Cell>(cells: &mut Cells) -> Result<T, StoreError> {
 }
 
 /// The version at which each of some inputs belongs; none where nothing had been produced.
-pub(super) async fn targets(
-    db: &DatabaseTransaction,
-    inputs: &[i64],
-) -> Result<HashMap<i64, Option<VersionId>>, StoreError> {
+pub(super) async fn targets(db: &impl Reader, inputs: &[i64]) -> Result<HashMap<i64, Option<VersionId>>, StoreError> {
     let mut found = HashMap::with_capacity(inputs.len());
     for of_partition in [false, true] {
         let mut binds = Binds::new(db);
@@ -82,7 +78,7 @@ pub struct Holders {
 }
 
 /// Who holds some versions.
-pub(super) async fn holders(db: &DatabaseTransaction, versions: &[VersionId]) -> Result<Holders, StoreError> {
+pub(super) async fn holders(db: &Transaction, versions: &[VersionId]) -> Result<Holders, StoreError> {
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, versions.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "edge.version_id", &list);
@@ -107,10 +103,7 @@ pub(super) async fn holders(db: &DatabaseTransaction, versions: &[VersionId]) ->
 }
 
 /// The executions that have edges that stand to versions of some artifacts, or inputs that float over them.
-pub(super) async fn executions_of(
-    db: &DatabaseTransaction,
-    artifacts: &[ArtifactId],
-) -> Result<Vec<ExecutionId>, StoreError> {
+pub(super) async fn executions_of(db: &Transaction, artifacts: &[ArtifactId]) -> Result<Vec<ExecutionId>, StoreError> {
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, artifacts.iter().map(|id| id.0)));
     let versions = dialect::in_numbers(binds.backend, "version.artifact_id", &list);
@@ -126,7 +119,7 @@ pub(super) async fn executions_of(
 
 /// Who produced versions, by edges that stand.
 pub(super) async fn producers(
-    db: &DatabaseTransaction,
+    db: &Transaction,
     versions: &[VersionId],
 ) -> Result<Vec<(VersionId, ExecutionId)>, StoreError> {
     let mut binds = Binds::new(db);

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use ::entity::idempotent_answer::{Column, Entity, Model};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Statement, Value};
 
+use super::cells::Cells;
+use super::sql::read;
 use super::{Store, StoreError, bulk, dialect};
 use crate::domain::time::Timestamp;
 
@@ -56,13 +58,15 @@ pub async fn idempotent_answer_keep(
         let mut values: Vec<Value> = rest.into_iter().flat_map(values_of).collect();
         values.push(since.0.into());
         let written = Statement::from_sql_and_values(backend, sql, values);
-        for row in tx.query_all_raw(written).await? {
-            kept.insert(row.try_get_by_index(0)?);
-        }
+        kept.extend(read(&tx.rows(written).await?, read_key)?);
         rest = remainder;
     }
     tx.commit().await?;
     Ok(kept)
+}
+
+fn read_key(cells: &mut Cells) -> Result<String, StoreError> {
+    cells.next()
 }
 
 fn values_of(answer: Model) -> [Value; COLUMNS] {
@@ -84,7 +88,7 @@ pub async fn idempotent_answer_prune(store: &Store, since: Timestamp) -> Result<
          (SELECT key FROM idempotent_answer WHERE recorded_at < $1 ORDER BY recorded_at LIMIT {PRUNED_TOGETHER})"
     );
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [since.0.into()]);
-    let pruned = tx.execute_raw(statement).await?.rows_affected();
+    let pruned = tx.execute(statement).await?;
     tx.commit().await?;
     Ok(pruned == PRUNED_TOGETHER)
 }

@@ -11,12 +11,14 @@ use entity::{
     edge, event, execution, floating_input, partition, partition_value, resolved_input, revision, revision_counter,
     run_story, symlink, version, version_value,
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
 
+use super::cells::Cells;
 use super::floating::Holders;
 use super::lineage::Changed;
+use super::sql::first;
 use super::table::{Table, Unsaved};
-use super::{Scope, StoreError, bulk, floating};
+use super::{Scope, StoreError, Transaction, bulk, floating};
 use crate::domain::key::Digest;
 use crate::domain::time::Timestamp;
 
@@ -26,7 +28,7 @@ const ALIASES_TOGETHER: usize = 64;
 /// One transaction's view.
 #[derive(Debug)]
 pub struct Ledger {
-    tx: DatabaseTransaction,
+    tx: Transaction,
     counter: revision_counter::Model,
     counter_at_begin: revision_counter::Model,
     /// Which rows were there before.
@@ -163,14 +165,11 @@ pub struct Needs {
 
 impl Ledger {
     /// Takes the next revision.
-    pub async fn open(tx: DatabaseTransaction, now: Timestamp) -> Result<Self, StoreError> {
+    pub async fn open(tx: Transaction, now: Timestamp) -> Result<Self, StoreError> {
         let sql = "UPDATE revision_counter SET revision = revision + 1, recorded_at = CASE WHEN recorded_at > $1 THEN recorded_at ELSE $1 END \
              WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id";
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [now.0.into()]);
-        let counter = revision_counter::Entity::find()
-            .from_raw_sql(statement)
-            .one(&tx)
-            .await?;
+        let counter = first(&tx.rows(statement).await?, read_counter)?;
         let counter = counter.ok_or_else(|| StoreError::Inconsistent("the counter row is missing".to_owned()))?;
         Ok(Self {
             tx,
@@ -219,7 +218,7 @@ impl Ledger {
     }
 
     /// The transaction, for reads.
-    pub fn transaction(&self) -> &DatabaseTransaction {
+    pub fn transaction(&self) -> &Transaction {
         &self.tx
     }
 
@@ -429,7 +428,7 @@ impl Ledger {
     pub async fn load(&mut self, needs: &Needs) -> Result<(), StoreError> {
         self.load_artifacts(needs).await?;
         let unknown = unread(&self.versions, needs.versions.iter().copied());
-        for row in bulk::find_in::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await? {
+        for row in bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await? {
             self.versions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.versions, unknown);
@@ -443,7 +442,7 @@ impl Ledger {
             return Ok(());
         }
         let unknown = unread(&self.events, needs.events.iter().copied());
-        for row in bulk::find_in::<event::Entity, _>(&self.tx, event::Column::Digest, &bytes(&unknown)).await? {
+        for row in bulk::find::<event::Entity, _>(&self.tx, event::Column::Digest, &bytes(&unknown)).await? {
             self.events.read(digest(&row.digest)?, Some(row));
         }
         mark_absent(&mut self.events, unknown);
@@ -465,7 +464,7 @@ impl Ledger {
         self.load_dataset_stories(&datasets).await?;
         self.load_names(needs.names.iter().copied()).await?;
         let unknown = unread(&self.symlinks, needs.symlinks.iter().copied());
-        for row in bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::Digest, &bytes(&unknown)).await? {
+        for row in bulk::find::<symlink::Entity, _>(&self.tx, symlink::Column::Digest, &bytes(&unknown)).await? {
             self.symlinks.read(digest(&row.digest)?, Some(row));
         }
         mark_absent(&mut self.symlinks, unknown);
@@ -476,7 +475,7 @@ impl Ledger {
     pub async fn load_names(&mut self, names: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
         let unknown = unread(&self.names, names);
         let rows =
-            bulk::find_in::<dataset_name::Entity, _>(&self.tx, dataset_name::Column::Digest, &bytes(&unknown)).await?;
+            bulk::find::<dataset_name::Entity, _>(&self.tx, dataset_name::Column::Digest, &bytes(&unknown)).await?;
         for row in rows {
             self.names.read(digest(&row.digest)?, Some(row));
         }
@@ -486,14 +485,14 @@ impl Ledger {
 
     /// Reads what events about runs come to, and their inputs without a version.
     async fn load_runs(&mut self, ids: &[ExecutionId]) -> Result<(), StoreError> {
-        for row in bulk::find_in::<run_story::Entity, _>(&self.tx, run_story::Column::Id, ids).await? {
+        for row in bulk::find::<run_story::Entity, _>(&self.tx, run_story::Column::Id, ids).await? {
             self.run_stories.read(row.id, Some(row));
         }
         for id in ids {
             self.run_stories.read(*id, None);
         }
         let floating =
-            bulk::find_in::<floating_input::Entity, _>(&self.tx, floating_input::Column::ExecutionId, ids).await?;
+            bulk::find::<floating_input::Entity, _>(&self.tx, floating_input::Column::ExecutionId, ids).await?;
         for row in floating {
             self.floating.read(digest(&row.digest)?, Some(row));
         }
@@ -502,15 +501,14 @@ impl Ledger {
 
     async fn load_artifacts(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let unknown = unread(&self.artifacts, needs.artifacts.iter().copied());
-        let rows =
-            bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
+        let rows = bulk::find::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
         let undeclared: Vec<ArtifactId> = rows
             .iter()
             .filter(|a| a.declared_revision == NEVER)
             .map(|a| a.id)
             .collect();
         for row in
-            bulk::find_in::<artifact_key::Entity, _>(&self.tx, artifact_key::Column::ArtifactId, &undeclared).await?
+            bulk::find::<artifact_key::Entity, _>(&self.tx, artifact_key::Column::ArtifactId, &undeclared).await?
         {
             self.keys.known.insert((row.artifact_id, row.key));
         }
@@ -524,8 +522,7 @@ impl Ledger {
     async fn load_executions(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let named = needs.executions.union(&needs.parents).copied();
         let unknown = unread(&self.executions, named);
-        let rows =
-            bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
+        let rows = bulk::find::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
         for row in rows {
             self.executions.read(digest(&row.key_digest)?, Some(row));
         }
@@ -536,15 +533,13 @@ impl Ledger {
                 ids.extend(self.executions.get(digest).map(|row| row.id));
             }
         }
-        for e in bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
+        for e in bulk::find::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
             if e.ended_revision == NEVER {
                 self.edges
                     .read((e.execution_id, e.role, e.name.clone(), e.version_id), Some(e));
             }
         }
-        for row in
-            bulk::find_in::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await?
-        {
+        for row in bulk::find::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await? {
             self.resolved
                 .insert((row.execution_id, digest(&row.digest)?), row.version_id);
             self.new_resolved.known.insert((row.execution_id, row.digest));
@@ -573,7 +568,7 @@ impl Ledger {
             let open = alias::Entity::find()
                 .filter(named)
                 .filter(alias::Column::EndedRevision.eq(NEVER));
-            for row in open.all(&self.tx).await? {
+            for row in self.tx.models(open).await? {
                 self.aliases.read((row.artifact_id, row.name.clone()), Some(row));
             }
         }
@@ -586,7 +581,7 @@ impl Ledger {
     /// Reads partitions by digest.
     pub async fn load_partitions(&mut self, digests: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
         let unknown = unread(&self.partitions, digests);
-        for row in bulk::find_in::<partition::Entity, _>(&self.tx, partition::Column::Digest, &bytes(&unknown)).await? {
+        for row in bulk::find::<partition::Entity, _>(&self.tx, partition::Column::Digest, &bytes(&unknown)).await? {
             self.partitions.read(digest(&row.digest)?, Some(row));
         }
         mark_absent(&mut self.partitions, unknown);
@@ -599,7 +594,7 @@ impl Ledger {
         let stays = alias::Entity::find()
             .filter(alias::Column::VersionId.eq(version_id))
             .filter(alias::Column::Name.eq(name));
-        Ok(stays.one(&self.tx).await?.is_some())
+        Ok(!self.tx.models(stays.limit(1)).await?.is_empty())
     }
 
     /// Reads the open aliases of a version, after a flush.
@@ -608,7 +603,7 @@ impl Ledger {
         let open = alias::Entity::find()
             .filter(alias::Column::VersionId.eq(version_id))
             .filter(alias::Column::EndedRevision.eq(NEVER));
-        let rows = open.all(&self.tx).await?;
+        let rows = self.tx.models(open).await?;
         for row in &rows {
             self.aliases
                 .read((row.artifact_id, row.name.clone()), Some(row.clone()));
@@ -639,7 +634,7 @@ impl Ledger {
         column: floating_input::Column,
         keys: &[V],
     ) -> Result<Vec<Digest>, StoreError> {
-        let rows = bulk::find_in::<floating_input::Entity, _>(&self.tx, column, keys).await?;
+        let rows = bulk::find::<floating_input::Entity, _>(&self.tx, column, keys).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows.into_iter().filter(|row| !row.is_gone) {
             let digest = digest(&row.digest)?;
@@ -656,7 +651,7 @@ impl Ledger {
 
     /// Reads the edges of executions that may end.
     pub async fn load_edges_of(&mut self, executions: &[ExecutionId]) -> Result<(), StoreError> {
-        let rows = bulk::find_in::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, executions).await?;
+        let rows = bulk::find::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, executions).await?;
         for row in rows.into_iter().filter(|row| row.ended_revision == NEVER) {
             let key = (row.execution_id, row.role, row.name.clone(), row.version_id);
             self.edges.read(key, Some(row));
@@ -666,8 +661,9 @@ impl Ledger {
 
     /// Versions by id.
     pub async fn load_versions_by_id(&mut self, ids: &[VersionId]) -> Result<Vec<Digest>, StoreError> {
+        let ids: Vec<VersionId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = Vec::with_capacity(ids.len());
-        for row in bulk::find_in::<version::Entity, _>(&self.tx, version::Column::Id, ids).await? {
+        for row in bulk::find::<version::Entity, _>(&self.tx, version::Column::Id, &ids).await? {
             let digest = digest(&row.key_digest)?;
             self.versions.read(digest, Some(row));
             found.push(digest);
@@ -677,7 +673,7 @@ impl Ledger {
 
     /// Artifacts by id.
     pub async fn artifacts_by_id(&self, ids: &[ArtifactId]) -> Result<Vec<artifact::Model>, StoreError> {
-        bulk::find_in::<artifact::Entity, _>(&self.tx, artifact::Column::Id, ids).await
+        bulk::find::<artifact::Entity, _>(&self.tx, artifact::Column::Id, ids).await
     }
 
     /// Who produced versions, after a flush; their stories are read.
@@ -699,8 +695,8 @@ impl Ledger {
     /// The pairs of names in which one of these names is, after a flush.
     pub async fn symlinks_of(&self, names: &[Digest]) -> Result<Vec<symlink::Model>, StoreError> {
         let names = bytes(names);
-        let mut found = bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::AliasDigest, &names).await?;
-        found.extend(bulk::find_in::<symlink::Entity, _>(&self.tx, symlink::Column::DatasetDigest, &names).await?);
+        let mut found = bulk::find::<symlink::Entity, _>(&self.tx, symlink::Column::AliasDigest, &names).await?;
+        found.extend(bulk::find::<symlink::Entity, _>(&self.tx, symlink::Column::DatasetDigest, &names).await?);
         Ok(found)
     }
 
@@ -708,7 +704,7 @@ impl Ledger {
     pub async fn load_runs_of(&mut self, artifacts: &[ArtifactId]) -> Result<Vec<Digest>, StoreError> {
         let ids: Vec<ExecutionId> = floating::executions_of(&self.tx, artifacts).await?;
         let mut found = Vec::with_capacity(ids.len());
-        for row in bulk::find_in::<execution::Entity, _>(&self.tx, execution::Column::Id, &ids).await? {
+        for row in bulk::find::<execution::Entity, _>(&self.tx, execution::Column::Id, &ids).await? {
             let digest = digest(&row.key_digest)?;
             self.executions.read(digest, Some(row));
             found.push(digest);
@@ -723,7 +719,7 @@ impl Ledger {
         let these = version::Entity::find()
             .filter(version::Column::ArtifactId.eq(artifact))
             .filter(version::Column::Version.is_in(versions));
-        for row in these.all(&self.tx).await? {
+        for row in self.tx.models(these).await? {
             self.unsettled.left.insert(row.id);
         }
         Ok(())
@@ -734,18 +730,18 @@ impl Ledger {
         let versions = version::Entity::find()
             .filter(version::Column::ArtifactId.eq(artifact))
             .filter(version::Column::Ordinal.gt(0));
-        Ok(versions.one(&self.tx).await?.is_some())
+        Ok(!self.tx.models(versions.limit(1)).await?.is_empty())
     }
 
     /// Which of some versions have an alias, or have had one.
     pub async fn aliased(&self, versions: &[VersionId]) -> Result<BTreeSet<VersionId>, StoreError> {
-        let stays = bulk::find_in::<alias::Entity, _>(&self.tx, alias::Column::VersionId, versions).await?;
+        let stays = bulk::find::<alias::Entity, _>(&self.tx, alias::Column::VersionId, versions).await?;
         Ok(stays.into_iter().map(|stay| stay.version_id).collect())
     }
 
     /// Reads what events about datasets come to.
     pub async fn load_dataset_stories(&mut self, ids: &[ArtifactId]) -> Result<(), StoreError> {
-        for row in bulk::find_in::<dataset_story::Entity, _>(&self.tx, dataset_story::Column::Id, ids).await? {
+        for row in bulk::find::<dataset_story::Entity, _>(&self.tx, dataset_story::Column::Id, ids).await? {
             self.dataset_stories.read(row.id, Some(row));
         }
         for id in ids {
@@ -856,7 +852,7 @@ impl Ledger {
 }
 
 /// Makes produced versions findable by their partition values; those that have moved, where they are now.
-async fn flush_version_values(tx: &DatabaseTransaction, versions: &Unsaved<version::Model>) -> Result<(), StoreError> {
+async fn flush_version_values(tx: &Transaction, versions: &Unsaved<version::Model>) -> Result<(), StoreError> {
     let mut values = Vec::new();
     for row in &versions.new {
         values.extend(values_of(row)?);
@@ -864,9 +860,17 @@ async fn flush_version_values(tx: &DatabaseTransaction, versions: &Unsaved<versi
     for (stored, row) in versions.stored.iter().zip(&versions.changed) {
         let (before, after) = (values_of(stored)?, values_of(row)?);
         for value in before.iter().filter(|value| !after.contains(value)) {
-            let (key, text) = (value.key.clone(), value.value.clone());
-            let place = (value.artifact_id, key, text, value.created_at, value.ordinal);
-            version_value::Entity::delete_by_id(place).exec(tx).await?;
+            let sql = "DELETE FROM version_value \
+                 WHERE artifact_id = $1 AND key = $2 AND value = $3 AND created_at = $4 AND ordinal = $5";
+            let place = [
+                value.artifact_id.0.into(),
+                value.key.as_str().into(),
+                value.value.as_str().into(),
+                value.created_at.into(),
+                value.ordinal.into(),
+            ];
+            let delete = Statement::from_sql_and_values(tx.get_database_backend(), sql, place);
+            tx.execute(delete).await?;
         }
         values.extend(after.into_iter().filter(|value| !before.contains(value)));
     }
@@ -889,6 +893,20 @@ fn values_of(row: &version::Model) -> Result<Vec<version_value::Model>, StoreErr
         version_id: row.id,
     });
     Ok(values.collect())
+}
+
+fn read_counter(cells: &mut Cells) -> Result<revision_counter::Model, StoreError> {
+    Ok(revision_counter::Model {
+        id: cells.next()?,
+        revision: cells.next()?,
+        recorded_at: cells.next()?,
+        artifact_id: cells.next()?,
+        partition_id: cells.next()?,
+        version_id: cells.next()?,
+        execution_id: cells.next()?,
+        alias_id: cells.next()?,
+        event_id: cells.next()?,
+    })
 }
 
 /// The ids up to the last that was there before.

@@ -4,6 +4,7 @@
 //! ten times as much as what most statements of ours do. So they are tried here first, on connections that belong to whoever
 //! holds them. One that takes longer than a few milliseconds is given up and goes the driver's way, so that no thread of the
 //! runtime is kept from its other requests. So does whatever fails here: the driver then says what is wrong.
+//! What runs statements here serves the write queue too, on its own thread and its own connection: see `transaction`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,14 @@ const STATEMENTS: usize = 512;
 const STEPS: i32 = 1_000;
 /// How long a statement may take before it is given up.
 const PATIENCE: Duration = Duration::from_millis(5);
+
+/// The file that a URL names; none when it is not a plain file of SQLite.
+pub(super) fn plain_file(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    // Parameters are the driver's business.
+    let is_plain = !rest.is_empty() && !rest.contains(['?', '%']);
+    is_plain.then_some(rest)
+}
 
 /// Connections to a file of SQLite that any thread can read with.
 #[derive(Debug)]
@@ -58,11 +67,8 @@ pub struct LocalRows {
 impl Local {
     /// For a database that the driver has opened already; none when it is not a plain file of SQLite.
     pub fn of(url: &str) -> Option<Self> {
-        let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
-        // Parameters are the driver's business.
-        let plain = !rest.is_empty() && !rest.contains(['?', '%']);
-        plain.then(|| Self {
-            file: rest.to_owned(),
+        Some(Self {
+            file: plain_file(url)?.to_owned(),
             idle: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -72,7 +78,7 @@ impl Local {
     pub fn read(&self, sql: &str, values: &[Value]) -> Option<LocalRows> {
         let reading = self.take()?;
         reading.begin();
-        let rows = read(&reading.connection, sql, values);
+        let rows = run(&reading.connection, sql, values).ok();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.closed.load(Ordering::Acquire) {
             idle.push(reading);
@@ -114,50 +120,106 @@ impl Local {
     }
 }
 
-fn read(connection: &Connection, sql: &str, values: &[Value]) -> Option<LocalRows> {
-    let mut statement = connection.prepare_cached(sql).ok()?;
-    bind(&mut statement, values)?;
-    let columns = statement.column_count();
-    let mut found = LocalRows {
-        values: Vec::new(),
-        columns,
-    };
-    let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().ok()? {
-        for column in 0..columns {
-            found.values.push(row.get(column).ok()?);
+impl LocalRows {
+    /// None yet, of so many columns.
+    pub(super) fn of(columns: usize) -> Self {
+        Self {
+            values: Vec::new(),
+            columns,
         }
     }
-    Some(found)
 }
 
-/// Binds `$1`, `$2` and so on, in whatever order the statement names them.
-fn bind(statement: &mut CachedStatement<'_>, values: &[Value]) -> Option<()> {
-    for index in 1..=statement.parameter_count() {
-        let number: usize = statement.parameter_name(index)?.strip_prefix('$')?.parse().ok()?;
-        let value = Bound::of(values.get(number.checked_sub(1)?)?)?;
-        statement.raw_bind_parameter(index, value).ok()?;
+/// Runs a statement, and reads its rows.
+pub(super) fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<LocalRows> {
+    let mut found = LocalRows::of(0);
+    run_into(connection, sql, values, &mut found)?;
+    Ok(found)
+}
+
+/// The same, adding to rows of the same statement.
+pub(super) fn run_into(
+    connection: &Connection,
+    sql: &str,
+    values: &[Value],
+    found: &mut LocalRows,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    found.columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        for column in 0..found.columns {
+            found.values.push(row.get(column)?);
+        }
     }
-    Some(())
+    Ok(())
+}
+
+/// Runs a statement that answers no rows; how many it changed.
+pub(super) fn execute(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, values)?;
+    let changed = statement.raw_execute()?;
+    Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
+/// Runs a statement that answers no rows once for each list of values.
+pub(super) fn execute_each(
+    connection: &Connection,
+    sql: &str,
+    rows: impl Iterator<Item = Vec<Value>>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    for values in rows {
+        for (index, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, Bound::of(value)?)?;
+        }
+        statement.raw_execute()?;
+    }
+    Ok(())
+}
+
+/// Binds `$1`, `$2` and so on, in whatever order the statement names them, or `?` by place.
+fn bind(statement: &mut CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {
+    for index in 1..=statement.parameter_count() {
+        let number = match statement.parameter_name(index) {
+            Some(name) => number_of(name).ok_or_else(|| rusqlite::Error::InvalidParameterName(name.to_owned()))?,
+            None => index,
+        };
+        let value = number.checked_sub(1).and_then(|number| values.get(number));
+        let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), number))?;
+        statement.raw_bind_parameter(index, Bound::of(value)?)?;
+    }
+    Ok(())
+}
+
+fn number_of(name: &str) -> Option<usize> {
+    name.strip_prefix('$')?.parse().ok()
 }
 
 /// A value to bind.
 struct Bound<'a>(ValueRef<'a>);
 
 impl<'a> Bound<'a> {
-    fn of(value: &'a Value) -> Option<Self> {
+    fn of(value: &'a Value) -> rusqlite::Result<Self> {
         let integer = |number: Option<i64>| number.map_or(ValueRef::Null, ValueRef::Integer);
-        Some(Self(match value {
+        Ok(Self(match value {
             Value::Bool(given) => integer(given.map(i64::from)),
             Value::SmallInt(given) => integer(given.map(i64::from)),
             Value::Int(given) => integer(given.map(i64::from)),
             Value::BigInt(given) => integer(*given),
+            // What the builder of statements makes of a limit.
+            Value::BigUnsigned(given) => integer(given.and_then(|number| i64::try_from(number).ok())),
             Value::Double(given) => given.map_or(ValueRef::Null, ValueRef::Real),
             Value::String(given) => given
                 .as_ref()
                 .map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
             Value::Bytes(given) => given.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes)),
-            _ => return None,
+            other => {
+                let message = format!("a value of another type: {other:?}");
+                return Err(rusqlite::Error::ToSqlConversionFailure(message.into()));
+            }
         }))
     }
 }

@@ -31,6 +31,7 @@ pub mod resolve;
 pub mod scope;
 mod sql;
 pub mod table;
+pub mod transaction;
 pub mod version;
 mod version_conditions;
 pub mod version_count;
@@ -53,6 +54,8 @@ pub use error::StoreError;
 use local::Local;
 pub use local::LocalRows;
 pub use scope::Scope;
+use transaction::LocalWriter;
+pub use transaction::Transaction;
 
 /// How to reach a database.
 #[derive(Clone, Debug)]
@@ -75,6 +78,8 @@ pub struct Store {
     is_writer_suspect: Arc<AtomicBool>,
     /// Short reads of SQLite.
     local: Option<Arc<Local>>,
+    /// Writes to SQLite on the thread of whoever writes.
+    local_writer: Option<Arc<LocalWriter>>,
 }
 
 /// How far a database's schema is.
@@ -101,6 +106,7 @@ impl Store {
             writer: Database::connect(to_write).await?,
             is_writer_suspect,
             local: Local::of(&options.url).map(Arc::new),
+            local_writer: LocalWriter::of(&options.url, options.timeout).map(Arc::new),
         })
     }
 
@@ -125,17 +131,31 @@ impl Store {
 
     /// Begins a write transaction, which no other of this process runs beside. On SQLite it takes the write lock at
     /// once: a transaction that read first and wrote later would fail instead of waiting.
-    pub async fn begin_write(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub async fn begin_write(&self) -> Result<Transaction, StoreError> {
+        let turn = match &self.local_writer {
+            Some(writer) => Some(writer.turn().await),
+            None => None,
+        };
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        let transaction = self.writer.begin_with_options(options).await?;
+        Ok(Transaction::of_driver(transaction, turn))
+    }
+
+    /// The same for whoever has a thread to itself: on SQLite its statements run there, and keep the thread waiting.
+    pub async fn begin_write_here(&self) -> Result<Transaction, StoreError> {
+        match &self.local_writer {
+            Some(writer) => Transaction::here(writer).await,
+            None => self.begin_write().await,
+        }
     }
 
     /// Has the next write open a connection anew, after one that failed.
     pub fn replace_writer(&self) {
         self.is_writer_suspect.store(true, Ordering::Release);
+        self.local_writer.iter().for_each(|writer| writer.replace());
     }
 
     /// How far the schema is.
@@ -165,6 +185,9 @@ impl Store {
     /// Closes its connections, after what is under way.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.local.iter().for_each(|local| local.close());
+        if let Some(writer) = &self.local_writer {
+            writer.close().await;
+        }
         self.reader.close_by_ref().await?;
         Ok(self.writer.close_by_ref().await?)
     }
@@ -202,7 +225,7 @@ impl Session {
 pub trait Reader: ConnectionTrait {
     /// The rows of a statement, read on this thread; none when it has to go the driver's way.
     #[doc(hidden)]
-    fn read_here(&self, _sql: &str, _values: &[sea_orm::Value]) -> Option<LocalRows> {
+    fn read_here(&self, _sql: &str, _values: &[sea_orm::Value]) -> Option<Result<LocalRows, StoreError>> {
         None
     }
 }
@@ -211,10 +234,10 @@ impl Reader for DatabaseConnection {}
 impl Reader for DatabaseTransaction {}
 
 impl Reader for Session {
-    fn read_here(&self, sql: &str, values: &[sea_orm::Value]) -> Option<LocalRows> {
+    fn read_here(&self, sql: &str, values: &[sea_orm::Value]) -> Option<Result<LocalRows, StoreError>> {
         let rows = self.local.as_ref()?.read(sql, values)?;
         self.count();
-        Some(rows)
+        Some(Ok(rows))
     }
 }
 

@@ -7,6 +7,7 @@ use entity::{ArtifactId, NEVER, PartitionId, VersionId};
 use sea_orm::{ConnectionTrait, Statement, Value};
 
 use super::ledger::Ledger;
+use super::sql::read;
 use super::{StoreError, bulk};
 use crate::domain::time::Timestamp;
 
@@ -47,22 +48,19 @@ impl Ledger {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values: [Value; 4] = [artifact.0.into(), after.into(), NEVER.into(), limit.into()];
         let tx = self.transaction();
-        let rows = tx
-            .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
-            .await?;
-        let mut versions = Vec::with_capacity(rows.len());
-        for row in rows {
-            let given: Option<String> = row.try_get_by_index(1)?;
+        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+        read(&tx.rows(statement).await?, |cells| {
+            let id = cells.next()?;
+            let given: Option<String> = cells.next()?;
             let values = given.map(|text| serde_json::from_str(&text)).transpose();
-            versions.push(PlacedVersion {
-                id: VersionId(row.try_get_by_index(0)?),
+            Ok(PlacedVersion {
+                id,
                 values: values
                     .map_err(|e| StoreError::Inconsistent(format!("given values: {e}")))?
                     .unwrap_or_default(),
-                time: row.try_get_by_index::<Option<i64>>(2)?.map(Timestamp),
-            });
-        }
-        Ok(versions)
+                time: cells.next::<Option<i64>>()?.map(Timestamp),
+            })
+        })
     }
 
     /// Moves versions to their new places.
@@ -81,7 +79,7 @@ impl Ledger {
                 self.revision()
             ));
             let values: Vec<Value> = chunk.iter().flat_map(values_of).collect();
-            tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+            tx.execute(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
                 .await?;
             rest = remainder;
         }
@@ -112,7 +110,7 @@ impl Ledger {
         let sql = format!(
             "UPDATE partition SET retired_revision = $1 WHERE artifact_id = $2 AND retired_revision = {NEVER} AND NOT ({fits})"
         );
-        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        tx.execute(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
             .await?;
         Ok(())
     }

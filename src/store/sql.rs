@@ -54,7 +54,7 @@ impl Binds {
     /// Runs the statement and answers its rows: for few of them.
     pub async fn all(self, db: &impl Reader, sql: &str) -> Result<RowSet, StoreError> {
         if let Some(rows) = db.read_here(sql, &self.values) {
-            return Ok(RowSet::Local(rows));
+            return Ok(RowSet::Local(rows?));
         }
         let statement = Statement::from_sql_and_values(self.backend, sql, self.values);
         Ok(RowSet::Rows(db.query_all_raw(statement).await?))
@@ -66,7 +66,7 @@ impl Binds {
             return self.all(db, sql).await;
         };
         if let Some(rows) = db.read_here(sql, &self.values) {
-            return Ok(RowSet::Local(rows));
+            return Ok(RowSet::Local(rows?));
         }
         let statement = Statement::from_sql_and_values(self.backend, packed, self.values);
         let row = db.query_one_raw(statement).await?;

@@ -82,8 +82,8 @@ on_both_databases! {
         };
         let (made, ()) = tokio::join!(writes, release);
         assert!(made.iter().all(|made| made.created));
-        assert_eq!(revisions_have_no_gaps(&app.db).await, 2, "the first that came, and all that waited behind it");
-        assert_eq!(made.iter().filter(|made| made.revision == 2).count(), 99);
+        assert_eq!(revisions_have_no_gaps(&app.db).await, 2, "the first that came together, and all that waited behind them");
+        assert!(made.iter().any(|made| made.revision == 2));
         let one_refused = [versions[0].clone().with("location", "elsewhere"), version("orders", "new"), version("orders", " ")];
         let blocking = app.store.begin_write().await.unwrap();
         let writes = join_all(one_refused.iter().map(|version| app.try_create(version)));

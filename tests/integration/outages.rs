@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use heirloom::{config::Config, store::Store};
-use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::{
@@ -47,7 +46,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 
 /// Runs a statement on the connection that writes.
 async fn on_writer(store: &Store, sql: &str) {
-    let transaction = store.begin_write().await.unwrap();
+    let transaction = store.begin_write_here().await.unwrap();
     transaction.execute_unprepared(sql).await.unwrap();
     transaction.commit().await.unwrap();
 }

@@ -1,0 +1,387 @@
+//! A write transaction.
+//!
+//! On SQLite its statements run on the thread of whoever writes. The driver would run each on a thread of its own, and waking
+//! that one and being woken costs more than most statements do: it took half of the time of a small write, and on a busy
+//! machine far more. The write queue has a thread of its own, so that nothing else waits for the disk with it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, OpenFlags};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ColumnType, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    ExecResult, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel, Value,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use super::cells::RowSet;
+use super::local::{self, LocalRows};
+use super::{Reader, StoreError};
+
+/// Prepared statements kept, as by the driver.
+const STATEMENTS: usize = 512;
+
+/// What it keeps in memory. A transaction of thousands of records changes a page of every unique index for most of them, since
+/// digests have no order; pages that do not fit would be written more than once.
+const CACHE_KIBIBYTES: u32 = 131_072;
+/// After how many pages of 4 KiB in the log they are copied into the file. By default it is a thousand, which is each transaction
+/// of an import anew; pages that many transactions change are now copied once for all of them.
+const CHECKPOINT_PAGES: u32 = 16_384;
+
+/// The connection that a process writes to a file of SQLite with.
+pub(super) struct LocalWriter {
+    file: String,
+    timeout: Duration,
+    /// None while a transaction has it, and after one that failed: then the next opens another.
+    idle: Mutex<Option<Connection>>,
+    is_suspect: AtomicBool,
+    /// Writes of this process stand in line here: at the file's lock they would ask again and again.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl fmt::Debug for LocalWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalWriter")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LocalWriter {
+    /// For a database that the driver has opened already; none when it is not a plain file of SQLite.
+    pub fn of(url: &str, timeout: Duration) -> Option<Self> {
+        Some(Self {
+            file: local::plain_file(url)?.to_owned(),
+            timeout,
+            idle: Mutex::default(),
+            is_suspect: AtomicBool::new(false),
+            turn: Arc::default(),
+        })
+    }
+
+    /// Waits until nothing else of this process writes.
+    pub async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// Has the next transaction open a connection anew.
+    pub fn replace(&self) {
+        self.is_suspect.store(true, Ordering::Release);
+    }
+
+    /// Closes the connection, after the transaction under way.
+    pub async fn close(&self) {
+        let _turn = self.turn().await;
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the write lock, waiting for other processes.
+    fn begin(&self) -> Result<Connection, StoreError> {
+        let idle = self.lock().take();
+        let idle = idle.filter(|_| !self.is_suspect.swap(false, Ordering::AcqRel));
+        let connection = idle.map_or_else(|| self.open(), Ok)?;
+        // A transaction that read first and wrote later would fail instead of waiting.
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(connection)
+    }
+
+    /// With the settings of the driver's connections: see `dialect::connect_options`.
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(self.timeout)?;
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 1073741824; \
+             PRAGMA cache_size = -{CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+        ))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+}
+
+/// A write transaction, which no other of this process runs beside. Dropped, it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    on: On,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+#[derive(Debug)]
+enum On {
+    Driver(DatabaseTransaction),
+    Here(Here),
+}
+
+/// A transaction on this thread.
+#[derive(Debug)]
+struct Here {
+    /// None once it has ended. Locked for each statement, since the transaction may be moved between threads.
+    connection: Mutex<Option<Connection>>,
+    writer: Arc<LocalWriter>,
+}
+
+impl Here {
+    fn with<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || StoreError::Inconsistent("the transaction has ended".to_owned());
+        Ok(run(connection.as_ref().ok_or_else(ended)?)?)
+    }
+
+    /// Ends the transaction. A connection on which that fails is closed, which rolls back.
+    fn end(&self, how: &str) -> Result<(), StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(connection) = connection {
+            connection.execute_batch(how)?;
+            *self.writer.lock() = Some(connection);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        // Where it fails, the connection is closed.
+        let _ = self.end("ROLLBACK");
+    }
+}
+
+impl Transaction {
+    pub(super) fn of_driver(transaction: DatabaseTransaction, turn: Option<OwnedMutexGuard<()>>) -> Self {
+        Self {
+            on: On::Driver(transaction),
+            _turn: turn,
+        }
+    }
+
+    pub(super) async fn here(writer: &Arc<LocalWriter>) -> Result<Self, StoreError> {
+        let turn = writer.turn().await;
+        let here = Here {
+            connection: Mutex::new(Some(writer.begin()?)),
+            writer: Arc::clone(writer),
+        };
+        Ok(Self {
+            on: On::Here(here),
+            _turn: Some(turn),
+        })
+    }
+
+    /// Runs statements without values.
+    ///
+    /// # Errors
+    /// When the database refuses one.
+    pub async fn execute_unprepared(&self, sql: &str) -> Result<(), StoreError> {
+        match &self.on {
+            On::Driver(tx) => {
+                tx.execute_unprepared(sql).await?;
+                Ok(())
+            }
+            On::Here(here) => here.with(|connection| connection.execute_batch(sql)),
+        }
+    }
+
+    /// Runs a statement that changes rows; how many.
+    pub(super) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
+        match &self.on {
+            On::Driver(tx) => Ok(tx.execute_raw(statement).await?.rows_affected()),
+            On::Here(here) => {
+                let values = values_of(&statement);
+                here.with(|connection| local::execute(connection, &statement.sql, values))
+            }
+        }
+    }
+
+    /// The rows of a statement.
+    pub(super) async fn rows(&self, statement: Statement) -> Result<RowSet, StoreError> {
+        match &self.on {
+            On::Driver(tx) => Ok(RowSet::Rows(tx.query_all_raw(statement).await?)),
+            On::Here(here) => {
+                let values = values_of(&statement);
+                let rows = here.with(|connection| local::run(connection, &statement.sql, values))?;
+                Ok(RowSet::Local(rows))
+            }
+        }
+    }
+
+    /// The rows of a table that a statement selects.
+    pub(super) async fn models<E: EntityTrait>(&self, select: Select<E>) -> Result<Vec<E::Model>, StoreError>
+    where
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        match &self.on {
+            On::Driver(tx) => Ok(select.all(tx).await?),
+            On::Here(here) => {
+                let statement = select.build(DbBackend::Sqlite);
+                let values = values_of(&statement);
+                let rows = here.with(|connection| local::run(connection, &statement.sql, values))?;
+                models::<E>(rows)
+            }
+        }
+    }
+
+    /// The rows of a table with a column equal to one of some keys, looked up one by one; none where many keys in one
+    /// statement are faster.
+    pub(super) fn models_by_key<E: EntityTrait, V: Into<Value> + Clone>(
+        &self,
+        column: E::Column,
+        keys: &[V],
+    ) -> Option<Result<Vec<E::Model>, StoreError>>
+    where
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        let On::Here(here) = &self.on else { return None };
+        let names: Vec<String> = E::Column::iter().map(|c| quoted(&c)).collect();
+        let sql = format!(
+            "SELECT {} FROM \"{}\" WHERE {} = ?",
+            names.join(", "),
+            E::default().table_name(),
+            quoted(&column)
+        );
+        let found = here.with(|connection| {
+            let mut all = LocalRows::of(names.len());
+            for key in keys {
+                local::run_into(connection, &sql, &[key.clone().into()], &mut all)?;
+            }
+            Ok(all)
+        });
+        Some(found.and_then(models::<E>))
+    }
+
+    /// Runs a statement once for each row of values: on this thread, where that is as fast as one for all of them.
+    pub(super) fn write_here(&self, sql: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), StoreError> {
+        match &self.on {
+            On::Driver(_) => Err(StoreError::Inconsistent("the transaction is the driver's".to_owned())),
+            On::Here(here) => here.with(|connection| local::execute_each(connection, sql, rows)),
+        }
+    }
+
+    /// Whether statements run on this thread.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.on, On::Here(_))
+    }
+
+    /// Makes all of it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.on {
+            On::Driver(tx) => Ok(tx.commit().await?),
+            On::Here(here) => here.end("COMMIT"),
+        }
+    }
+
+    /// Takes all of it back.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.on {
+            On::Driver(tx) => Ok(tx.rollback().await?),
+            On::Here(here) => here.end("ROLLBACK"),
+        }
+    }
+}
+
+impl Reader for Transaction {
+    fn read_here(&self, sql: &str, values: &[Value]) -> Option<Result<LocalRows, StoreError>> {
+        match &self.on {
+            On::Driver(_) => None,
+            On::Here(here) => Some(here.with(|connection| local::run(connection, sql, values))),
+        }
+    }
+}
+
+/// What statements of the driver need; those that run here never come this way, since [`Reader::read_here`] answers them.
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.on {
+            On::Driver(tx) => tx.get_database_backend(),
+            On::Here(_) => DbBackend::Sqlite,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.driver()?.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.driver()?.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.driver()?.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.driver()?.query_all_raw(statement).await
+    }
+}
+
+impl Transaction {
+    fn driver(&self) -> Result<&DatabaseTransaction, DbErr> {
+        match &self.on {
+            On::Driver(tx) => Ok(tx),
+            On::Here(_) => Err(DbErr::Custom("the transaction is not the driver's".to_owned())),
+        }
+    }
+}
+
+fn values_of(statement: &Statement) -> &[Value] {
+    statement.values.as_ref().map_or(&[], |values| values.0.as_slice())
+}
+
+fn quoted(column: &impl ColumnTrait) -> String {
+    format!("\"{}\"", column.as_str())
+}
+
+/// Rows with all columns of a table, in their order.
+fn models<E: EntityTrait>(rows: LocalRows) -> Result<Vec<E::Model>, StoreError>
+where
+    E::ActiveModel: TryIntoModel<E::Model>,
+{
+    let columns: Vec<(E::Column, ColumnType)> = E::Column::iter()
+        .map(|column| (column, column.def().get_column_type().clone()))
+        .collect();
+    let mut models = Vec::with_capacity(rows.values.len() / columns.len().max(1));
+    let mut values = rows.values.into_iter();
+    while values.len() >= columns.len() && !columns.is_empty() {
+        let mut model = <E::ActiveModel as ActiveModelTrait>::default();
+        for ((column, of), value) in columns.iter().zip(values.by_ref()) {
+            model.try_set(*column, typed(of, value)?)?;
+        }
+        models.push(model.try_into_model()?);
+    }
+    Ok(models)
+}
+
+/// A value as the type of its column has it: SQLite knows fewer types.
+fn typed(of: &ColumnType, value: Stored) -> Result<Value, StoreError> {
+    let wrong = || StoreError::Inconsistent(format!("a column of {of:?} holds what it should not"));
+    let number = match &value {
+        Stored::Integer(number) => Some(*number),
+        _ => None,
+    };
+    let is_null = value == Stored::Null;
+    let small = |number: Option<i64>| number.map(i16::try_from).transpose().map_err(|_| wrong());
+    let typed = match (of, value) {
+        (ColumnType::Boolean, _) => Value::Bool(number.map(|number| number != 0)),
+        (ColumnType::SmallInteger, _) => Value::SmallInt(small(number)?),
+        (ColumnType::Integer, _) => Value::Int(number.map(i32::try_from).transpose().map_err(|_| wrong())?),
+        (ColumnType::BigInteger, _) => Value::BigInt(number),
+        (_, Stored::Text(text)) => Value::String(Some(text)),
+        (_, Stored::Blob(bytes)) => Value::Bytes(Some(bytes)),
+        (ColumnType::Text | ColumnType::String(_), Stored::Null) => Value::String(None),
+        (_, Stored::Null) => Value::Bytes(None),
+        _ => return Err(wrong()),
+    };
+    let is_number = matches!(
+        typed,
+        Value::Bool(_) | Value::SmallInt(_) | Value::Int(_) | Value::BigInt(_)
+    );
+    if is_number && number.is_none() && !is_null {
+        return Err(wrong());
+    }
+    Ok(typed)
+}
