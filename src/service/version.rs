@@ -60,22 +60,25 @@ pub async fn produce(
 }
 
 /// The first field in which a version's content differs from what is given, or none. A deleted version has lost
-/// its location, metadata and card, so these are not compared; nor is a creation time that either side left open.
+/// its location, metadata and card, so these are not compared; nor is a creation time that either side left open, nor what a
+/// record leaves open of a version that events describe, since they say things of it that no record would.
 fn difference(row: &version::Model, given: &PreparedVersion) -> Option<&'static str> {
     let kept = row.deleted_revision == NEVER;
     let created_at = row
         .created_at_given
         .then_some(row.created_at)
         .zip(given.created_at.map(|t| t.0));
+    let same =
+        |stored: &Option<String>, given: &Option<String>| stored == given || (row.is_described && given.is_none());
     let comparisons = [
-        ("partition", row.given_values == given_values(given)),
+        ("partition", same(&row.given_values, &given_values(given))),
         ("timePartition", row.given_time == given.time.map(|t| t.0)),
-        ("type", row.data_type == given.data_type),
-        ("description", row.description == given.description),
+        ("type", same(&row.data_type, &given.data_type)),
+        ("description", same(&row.description, &given.description)),
         ("createdAt", created_at.is_none_or(|(stored, given)| stored == given)),
-        ("location", !kept || row.location == given.location),
-        ("metadata", !kept || row.metadata == given.metadata),
-        ("card", !kept || row.card == given.card),
+        ("location", !kept || same(&row.location, &given.location)),
+        ("metadata", !kept || same(&row.metadata, &given.metadata)),
+        ("card", !kept || same(&row.card, &given.card)),
     ];
     comparisons.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }

@@ -1,6 +1,6 @@
 //! What each kind of event, and each facet that means something to us, becomes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::picture::{dataset as artifact, edges, edges_as_of, execution};
 use crate::{
@@ -132,6 +132,20 @@ on_both_databases! {
         assert_eq!((&failed["index"], &failed["code"], &failed["retriable"]), (&json!(0), &json!("CONFLICT"), &json!(false)), "{failed}");
         assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v", "e -> d@v"]);
         assert_eq!(execution(&app, "c", "name").await, json!(null), "nothing of it was recorded");
+    }
+
+    async fn a_record_may_leave_open_what_an_event_says(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[run("r").on("COMPLETE", "10:00").writes(dataset("d").version("v").schema("x")).json()]).await;
+        let create = |more: Value| {
+            let mut input = json!({"artifact": {"project": NAMESPACE, "domain": "default", "name": "d"}, "version": "v"});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let query = "mutation($input: CreateVersionInput!) { createVersion(input: $input) { created } }";
+            app.query(query, json!({"input": input}))
+        };
+        assert_eq!(create(json!({})).await.json()["data"]["createVersion"]["created"], false);
+        let other = create(json!({"location": "s3://elsewhere"})).await;
+        assert_eq!(other.json()["errors"][0]["extensions"]["code"], "CONFLICT", "{}", other.body);
     }
 
     async fn subsets_are_partitions(db: TestDb) {
