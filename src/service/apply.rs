@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use entity::{NEVER, NO_TIME, VersionId, artifact, version};
+use entity::{ArtifactId, NEVER, NO_TIME, VersionId, artifact, version};
 
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, InputVersion, Mode, Prepared, PreparedVersion, VersionName};
@@ -198,27 +198,13 @@ fn named_again(ledger: &mut Ledger, row: version::Model, version: &VersionName) 
 
 /// The row of a version that is only named.
 pub fn without_content(ledger: &Ledger, row: version::Model) -> version::Model {
+    let now = ledger.recorded_at().0;
     version::Model {
-        produced_revision: NEVER,
-        placed_revision: NEVER,
-        named_at: row.named_at.or(Some(ledger.recorded_at().0)),
-        created_at_given: false,
-        ordinal: row.id.0,
-        partition_id: None,
-        window_start: NO_TIME,
-        schema_mismatch: None,
-        prior_partition_id: None,
-        prior_window_start: NO_TIME,
-        prior_schema_mismatch: None,
-        given_values: None,
-        given_time: None,
-        location: None,
-        data_type: None,
-        description: None,
-        metadata: None,
-        card: None,
-        is_described: false,
-        ..row
+        revision: row.revision,
+        deleted_revision: row.deleted_revision,
+        created_at: row.created_at,
+        named_at: row.named_at.or(Some(now)),
+        ..keyed(row.id, row.artifact_id, row.key_digest, row.version, ledger)
     }
 }
 
@@ -232,11 +218,21 @@ fn placeholder(id: VersionId, artifact: &artifact::Model, version: &VersionName,
 
 /// A row that has its key and nothing else yet.
 pub fn unproduced(id: VersionId, artifact: &artifact::Model, version: &VersionName, ledger: &Ledger) -> version::Model {
+    keyed(id, artifact.id, version.digest.to_vec(), version.name.clone(), ledger)
+}
+
+fn keyed(
+    id: VersionId,
+    artifact_id: ArtifactId,
+    key_digest: Vec<u8>,
+    version: String,
+    ledger: &Ledger,
+) -> version::Model {
     version::Model {
         id,
-        artifact_id: artifact.id,
-        key_digest: version.digest.to_vec(),
-        version: version.name.clone(),
+        artifact_id,
+        key_digest,
+        version,
         revision: ledger.revision(),
         produced_revision: NEVER,
         deleted_revision: NEVER,

@@ -25,12 +25,13 @@ impl SaidFacets {
     fn add(&mut self, at: i64, facets: &Facets) {
         for (name, facet) in facets {
             let is_deleted = facet.get("_deleted") == Some(&Value::Bool(true));
-            let said = Said(at, (!is_deleted).then(|| facet.clone()));
-            match self.0.get_mut(name) {
-                Some(known) if !is_later(&said, known) => {}
-                Some(known) => *known = said,
-                None => drop(self.0.insert(name.clone(), said)),
-            }
+            self.hear(name, Said(at, (!is_deleted).then(|| facet.clone())));
+        }
+    }
+
+    fn hear(&mut self, name: &str, said: Said<Value>) {
+        if self.0.get(name).is_none_or(|known| is_later(&said, known)) {
+            self.0.insert(name.to_owned(), said);
         }
     }
 
@@ -50,9 +51,7 @@ impl SaidFacets {
 
     fn extend(&mut self, other: &Self) {
         for (name, said) in &other.0 {
-            if self.0.get(name).is_none_or(|known| is_later(said, known)) {
-                self.0.insert(name.clone(), said.clone());
-            }
+            self.hear(name, said.clone());
         }
     }
 }
@@ -102,19 +101,21 @@ impl Use {
             .first_after_start
             .into_iter()
             .for_each(|at| least(&mut self.first_after_start, at));
-        self.facets.extend(&other.facets);
-        self.own.extend(&other.own);
-        self.partitions.extend(other.partitions.iter().cloned());
+        self.extend_content(other);
     }
 
-    /// With what was said of the dataset without a version.
+    /// With what was said of the dataset without a version; when it was named stays.
     #[must_use]
     pub fn and(&self, of_all: &Self) -> Self {
         let mut both = self.clone();
-        both.facets.extend(&of_all.facets);
-        both.own.extend(&of_all.own);
-        both.partitions.extend(of_all.partitions.iter().cloned());
+        both.extend_content(of_all);
         both
+    }
+
+    fn extend_content(&mut self, other: &Self) {
+        self.facets.extend(&other.facets);
+        self.own.extend(&other.own);
+        self.partitions.extend(other.partitions.iter().cloned());
     }
 }
 
