@@ -30,6 +30,8 @@ pub struct Model {
     pub revision: i64,
     /// The revision since which it is no more, or `NEVER`.
     pub ended_revision: i64,
+    /// Whether a record says it: then it stays when events say something else. Only writers look at it.
+    pub is_recorded: bool,
 }
 
 /// None: joins are written where they are used.

@@ -13,6 +13,8 @@ pub struct Model {
     pub id: ExecutionId,
     /// A `domain::openlineage::RunStory`, as JSON.
     pub story: String,
+    /// What records say of the execution, as JSON of `service::merge::Fields`; none where no record speaks of it.
+    pub recorded: Option<String>,
 }
 
 /// None.

@@ -11,6 +11,7 @@ mod m20261123_000001_artifacts;
 mod m20261123_000002_executions;
 mod m20261124_000003_events;
 mod m20261124_000004_idempotency;
+mod m20261125_000005_origins;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_executions::Migration),
             Box::new(m20261124_000003_events::Migration),
             Box::new(m20261124_000004_idempotency::Migration),
+            Box::new(m20261125_000005_origins::Migration),
         ]
     }
 }

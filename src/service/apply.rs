@@ -54,6 +54,7 @@ fn add_needs(needs: &mut Needs, record: &Prepared) {
         Prepared::Version(version) => need_version(needs, &version.artifact, &version.version),
         Prepared::Execution(execution) => {
             needs.executions.insert(execution.digest);
+            needs.runs.insert(execution.digest);
             needs.parents.extend(execution.parent.iter().map(|(_, digest)| *digest));
             for input in &execution.inputs {
                 if let InputVersion::Exact(artifact, version) = &input.version {

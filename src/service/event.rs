@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
 use super::describe::describe;
 use super::execution::execution_or_placeholder;
-use super::merge::{Ranks, tell};
+use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
 use super::symlink::{kept_name, learn, load_names, meaning, pair};
@@ -139,10 +139,10 @@ async fn hear_of_run(
     for mention in given.event.mentions() {
         artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
     }
-    let id = tell_execution(ledger, key, digest, [&was, &is])?;
+    let (id, recorded) = tell_execution(ledger, key, digest, &is)?;
     change(ledger, id, digest, [&was, &is]).await?;
     let story = write(&story)?;
-    ledger.run_stories.put(id, run_story::Model { id, story });
+    ledger.run_stories.put(id, run_story::Model { id, story, recorded });
     Ok(id)
 }
 
@@ -226,25 +226,30 @@ pub fn write(story: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(story).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))
 }
 
+/// Puts what events tell of a run into its execution; and answers what records say of that, as it is kept.
 fn tell_execution(
     ledger: &mut Ledger,
     key: &ExecutionKey,
     digest: Digest,
-    [was, is]: [&Meaning; 2],
-) -> Result<ExecutionId, ApplyError> {
-    let parents = [was, is].map(|said| said.parent.clone().filter(|parent| parent != key));
-    let parents = parents.map(|parent| parent.map(|key| execution_or_placeholder(ledger, &key, key.digest()).id));
+    is: &Meaning,
+) -> Result<(ExecutionId, Option<String>), StoreError> {
+    let parent = is.parent.as_ref().filter(|parent| *parent != key);
+    let parent = parent.map(|key| execution_or_placeholder(ledger, key, key.digest()).id);
     let mut row = execution_or_placeholder(ledger, key, digest);
-    let stored = Ranks::parse(&row.field_ranks);
-    let mut ranks = stored.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
-    tell(&mut row, &mut ranks, [was, is], parents);
-    row.field_ranks = ranks.store();
+    let recorded = match ledger.run_stories.get(&row.id) {
+        Some(stored) => stored.recorded.clone(),
+        None if row.reported_revision == NEVER => None,
+        // Until now only records spoke of it.
+        None => Some(write(&Fields::of(&row)?)?),
+    };
+    let fields: Fields = read(recorded.as_deref())?;
+    fields.and(Fields::told(is, parent)).put(&mut row);
     if row.reported_revision == NEVER {
         row.reported_revision = ledger.revision();
     }
     let id = row.id;
     ledger.executions.put(digest, row);
-    Ok(id)
+    Ok((id, recorded))
 }
 
 /// Reads what has changed and what the event did not name by itself, since it is kept under another name or an earlier event

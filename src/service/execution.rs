@@ -1,16 +1,18 @@
 //! Recording executions with what they took in and gave out (rules 15 to 17).
 
-use entity::{ExecutionId, NEVER, NO_TIME, VersionId, edge, execution};
+use entity::{ExecutionId, NEVER, NO_TIME, VersionId, edge, execution, run_story};
 
 use super::apply::{ApplyError, version_or_placeholder};
-use super::merge::{Contradiction, Ranks, default_kind, merge};
+use super::event::{read, write};
+use super::merge::{Contradiction, Fields, default_kind};
 use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput, PreparedOutput};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
 use super::version::{produce, within};
 use crate::domain::key::{Digest, ExecutionKey};
+use crate::domain::openlineage::RunStory;
 use crate::domain::record::ExecutionState;
 use crate::store::StoreError;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, Needs};
 use crate::store::resolve::{SelectError, version_select};
 
 /// Merges a record into its execution.
@@ -23,7 +25,7 @@ pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Ve
         .map(|(key, digest)| execution_or_placeholder(ledger, key, *digest).id);
     let mut row = execution_or_placeholder(ledger, &given.key, given.digest);
     let created = row.reported_revision == NEVER;
-    let merged = merge_fields(ledger, &mut row, given, parent)?;
+    let merged = merge_fields(ledger, &mut row, given, parent).await?;
     if created {
         row.reported_revision = ledger.revision();
     }
@@ -45,21 +47,47 @@ pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Ve
     })
 }
 
-fn merge_fields(
-    ledger: &Ledger,
+/// Merges what a record gives into a row; whether it is news.
+async fn merge_fields(
+    ledger: &mut Ledger,
     row: &mut execution::Model,
-    given: &PreparedExecution,
+    record: &PreparedExecution,
     parent: Option<ExecutionId>,
 ) -> Result<bool, ApplyError> {
-    debug_assert!(ledger.executions.knows(&given.digest), "the execution was not loaded");
-    let ranks = Ranks::parse(&row.field_ranks);
-    let mut ranks = ranks.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
-    let changed = merge(row, &mut ranks, given, parent).map_err(|e| contradiction(given, e))?;
-    row.field_ranks = ranks.store();
+    debug_assert!(ledger.executions.knows(&record.digest), "the execution was not loaded");
+    let given = Fields::recorded(record, parent);
+    let refuse = |contradiction| contradiction_of(record, contradiction);
+    let Some(stored) = ledger.run_stories.get(&row.id).cloned() else {
+        let mut fields = Fields::of(row)?;
+        let changed = fields.merge(given).map_err(refuse)?;
+        fields.put(row);
+        return Ok(changed);
+    };
+    let told = told(ledger, &record.key, &stored).await?;
+    told.clone().merge(given.clone()).map_err(refuse)?;
+    let mut fields: Fields = read(stored.recorded.as_deref())?;
+    let changed = fields.merge(given).map_err(refuse)?;
+    let recorded = Some(write(&fields)?);
+    if changed {
+        ledger.run_stories.put(row.id, run_story::Model { recorded, ..stored });
+    }
+    fields.and(told).put(row);
     Ok(changed)
 }
 
-fn contradiction(given: &PreparedExecution, Contradiction(field): Contradiction) -> Rejection {
+/// What events tell of an execution.
+async fn told(ledger: &mut Ledger, key: &ExecutionKey, stored: &run_story::Model) -> Result<Fields, StoreError> {
+    let story: RunStory = read(Some(&stored.story))?;
+    let meaning = story.meaning(Clone::clone);
+    let parent = meaning.parent.as_ref().filter(|parent| *parent != key);
+    let mut needs = Needs::default();
+    needs.parents.extend(parent.map(ExecutionKey::digest));
+    ledger.load(&needs).await?;
+    let parent = parent.and_then(|parent| ledger.executions.get(&parent.digest()));
+    Ok(Fields::told(&meaning, parent.map(|row| row.id)))
+}
+
+fn contradiction_of(given: &PreparedExecution, Contradiction(field): Contradiction) -> Rejection {
     let along = given
         .state
         .map_or("without a state".to_owned(), |s| format!("in state {}", s.as_str()));
@@ -158,7 +186,7 @@ fn add_inputs(ledger: &mut Ledger, id: ExecutionId, inputs: &[PreparedInput], ch
             (InputVersion::Exact(artifact, version), _) => version_or_placeholder(ledger, artifact, version).id,
             (InputVersion::Query(..), None) => continue,
         };
-        new |= ledger.add_edge(id, edge::INPUT, &input.name, version_id);
+        new |= ledger.record_edge(id, edge::INPUT, &input.name, version_id);
     }
     new
 }
@@ -186,7 +214,7 @@ async fn add_outputs(ledger: &mut Ledger, id: ExecutionId, given: &PreparedExecu
                 .await
                 .map_err(|e| within(e, &format!("execution.outputs.{index}.version")))?
         };
-        new |= created | ledger.add_edge(id, edge::OUTPUT, name, row.id);
+        new |= created | ledger.record_edge(id, edge::OUTPUT, name, row.id);
     }
     Ok(new)
 }

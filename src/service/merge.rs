@@ -2,16 +2,18 @@
 //!
 //! Every record has a [`Rank`]: how far along it is. Each field keeps the rank of the record that gave it, and a later
 //! record replaces it when it is further along, leaves it when it is less far, and contradicts it when it is as far and
-//! says something else.
+//! says something else. What events tell of an execution is like one record, which changes as further events come; so
+//! what records give is kept apart from it.
 
 use std::fmt::Write as _;
 
 use entity::{ExecutionId, NO_TIME, execution};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
 use super::prepare::PreparedExecution;
 use crate::domain::openlineage::Meaning;
 use crate::domain::record::{ExecutionKind, ExecutionState};
+use crate::store::StoreError;
 
 /// How far along a record is: its state; of two final ones the later end, then the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,8 +116,23 @@ const FIELDS: [(&str, char); 12] = [
 /// The rank of the record that gave each field.
 ///
 /// Stored as `stage,ended,outcome=letters` for each distinct rank, joined by `;`: most executions have one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Ranks([Option<Rank>; 12]);
+
+impl From<Ranks> for String {
+    fn from(ranks: Ranks) -> Self {
+        ranks.store()
+    }
+}
+
+impl TryFrom<String> for Ranks {
+    type Error = String;
+
+    fn try_from(stored: String) -> Result<Self, String> {
+        Self::parse(&stored).ok_or_else(|| format!("field ranks: {stored:?}"))
+    }
+}
 
 impl Ranks {
     /// Reads the stored form; none when it is none.
@@ -212,102 +229,180 @@ impl Ranks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contradiction(pub &'static str);
 
-/// Merges a record into a row. Answers whether anything changed; a contradiction leaves the row half-merged, so hand in
-/// a copy.
-pub fn merge(
-    row: &mut execution::Model,
-    ranks: &mut Ranks,
-    record: &PreparedExecution,
-    parent_id: Option<ExecutionId>,
-) -> Result<bool, Contradiction> {
-    let mut merge = Merge {
-        rank: record.rank,
-        ranks,
-        changed: false,
-    };
-    merge.field(Field::Kind, &mut row.kind, record.kind.map(|k| k.as_str().to_owned()))?;
-    merge.field(
-        Field::State,
-        &mut row.state,
-        record.state.map(|s| s.as_str().to_owned()),
-    )?;
-    merge.optional(Field::Entity, &mut row.entity, record.entity.clone())?;
-    merge.optional(
-        Field::EntityVersion,
-        &mut row.entity_version,
-        record.entity_version.clone(),
-    )?;
-    merge.optional(Field::NodeId, &mut row.node_id, record.node_id.clone())?;
-    merge.optional(Field::Attempt, &mut row.attempt, record.attempt)?;
-    merge.optional(Field::Principal, &mut row.principal, record.principal.clone())?;
-    merge.optional(Field::Parent, &mut row.parent_id, parent_id)?;
-    merge.field(Field::StartedAt, &mut row.started_at, record.started_at.map(|t| t.0))?;
-    merge.optional(Field::EndedAt, &mut row.ended_at, record.ended_at.map(|t| t.0))?;
-    merge.optional(Field::Error, &mut row.error, record.error.clone())?;
-    merge.optional(Field::Metadata, &mut row.metadata, record.metadata.clone())?;
-    let changed = merge.changed;
-    if ranks.0[Field::Kind as usize].is_none() {
-        row.kind = default_kind(row.parent_id.is_some()).as_str().to_owned();
-    }
-    Ok(changed)
+/// The fields of an execution that records have given, or that events tell: each with the rank of who gave it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
+    ranks: Ranks,
 }
 
-/// Puts what events say of a run into its row, where no record that is further along says something else. What they said
-/// before and do not say any more is taken back.
-pub fn tell(
-    row: &mut execution::Model,
-    ranks: &mut Ranks,
-    [was, is]: [&Meaning; 2],
-    parents: [Option<ExecutionId>; 2],
-) {
-    let rank = Rank::of(is.state, is.ended_at.map(|t| t.0));
-    let mut told = Told { rank, ranks };
-    let kind = |said: &Meaning| said.kind.map(|kind| kind.as_str().to_owned());
-    let state = |said: &Meaning| said.state.map(|state| state.as_str().to_owned());
-    let text = |said: &Map<String, Value>| (!said.is_empty()).then(|| serde_json::to_string(said).unwrap_or_default());
-    told.field(Field::Kind, &mut row.kind, [kind(was), kind(is)], String::new());
-    let queued = ExecutionState::Queued.as_str().to_owned();
-    told.field(Field::State, &mut row.state, [state(was), state(is)], queued);
-    told.optional(Field::Entity, &mut row.entity, [was.entity.clone(), is.entity.clone()]);
-    told.optional(Field::Parent, &mut row.parent_id, parents);
-    let start = |said: &Meaning| said.started_at.map(|t| t.0);
-    told.field(Field::StartedAt, &mut row.started_at, [start(was), start(is)], NO_TIME);
-    let end = |said: &Meaning| said.ended_at.map(|t| t.0);
-    told.optional(Field::EndedAt, &mut row.ended_at, [end(was), end(is)]);
-    told.optional(Field::Error, &mut row.error, [was.error.clone(), is.error.clone()]);
-    told.optional(
-        Field::Metadata,
-        &mut row.metadata,
-        [text(&was.metadata), text(&is.metadata)],
-    );
-    if ranks.0[Field::Kind as usize].is_none() {
-        row.kind = default_kind(row.parent_id.is_some()).as_str().to_owned();
-    }
-}
-
-struct Told<'a> {
-    rank: Rank,
-    ranks: &'a mut Ranks,
-}
-
-impl Told<'_> {
-    fn field<T: PartialEq>(&mut self, field: Field, current: &mut T, [was, is]: [Option<T>; 2], none: T) {
-        let known = &mut self.ranks.0[field as usize];
-        match is {
-            Some(is) if known.is_none_or(|known| known <= self.rank) => {
-                *known = Some(self.rank);
-                *current = is;
-            }
-            None if was.as_ref() == Some(current) => {
-                *known = None;
-                *current = none;
-            }
-            _ => {}
-        }
+impl Fields {
+    /// Those of a row.
+    ///
+    /// # Errors
+    /// When the ranks of the row are none.
+    pub fn of(row: &execution::Model) -> Result<Self, StoreError> {
+        let ranks = Ranks::parse(&row.field_ranks);
+        let ranks = ranks.ok_or_else(|| StoreError::Inconsistent(format!("field ranks: {:?}", row.field_ranks)))?;
+        let is_given = |field: Field| ranks.0[field as usize].is_some();
+        Ok(Self {
+            // A kind and a state are there also when nobody has given them.
+            kind: is_given(Field::Kind).then(|| row.kind.clone()),
+            state: is_given(Field::State).then(|| row.state.clone()),
+            entity: row.entity.clone(),
+            entity_version: row.entity_version.clone(),
+            node_id: row.node_id.clone(),
+            attempt: row.attempt,
+            principal: row.principal.clone(),
+            parent_id: row.parent_id.map(|id| id.0),
+            started_at: Some(row.started_at).filter(|at| *at != NO_TIME),
+            ended_at: row.ended_at,
+            error: row.error.clone(),
+            metadata: row.metadata.clone(),
+            ranks,
+        })
     }
 
-    fn optional<T: PartialEq>(&mut self, field: Field, current: &mut Option<T>, [was, is]: [Option<T>; 2]) {
-        self.field(field, current, [was.map(Some), is.map(Some)], None);
+    /// Those that a record gives.
+    pub fn recorded(record: &PreparedExecution, parent: Option<ExecutionId>) -> Self {
+        let fields = Self {
+            kind: record.kind.map(|kind| kind.as_str().to_owned()),
+            state: record.state.map(|state| state.as_str().to_owned()),
+            entity: record.entity.clone(),
+            entity_version: record.entity_version.clone(),
+            node_id: record.node_id.clone(),
+            attempt: record.attempt,
+            principal: record.principal.clone(),
+            parent_id: parent.map(|id| id.0),
+            started_at: record.started_at.map(|t| t.0),
+            ended_at: record.ended_at.map(|t| t.0),
+            error: record.error.clone(),
+            metadata: record.metadata.clone(),
+            ranks: Ranks::default(),
+        };
+        fields.all_of(record.rank)
+    }
+
+    /// Those that events tell, all of them together being like one record.
+    pub fn told(meaning: &Meaning, parent: Option<ExecutionId>) -> Self {
+        let metadata = &meaning.metadata;
+        let fields = Self {
+            kind: meaning.kind.map(|kind| kind.as_str().to_owned()),
+            state: meaning.state.map(|state| state.as_str().to_owned()),
+            entity: meaning.entity.clone(),
+            parent_id: parent.map(|id| id.0),
+            started_at: meaning.started_at.map(|t| t.0),
+            ended_at: meaning.ended_at.map(|t| t.0),
+            error: meaning.error.clone(),
+            metadata: (!metadata.is_empty()).then(|| serde_json::to_string(metadata).unwrap_or_default()),
+            ..Self::default()
+        };
+        fields.all_of(Rank::of(meaning.state, meaning.ended_at.map(|t| t.0)))
+    }
+
+    fn all_of(mut self, rank: Rank) -> Self {
+        let is_given = [
+            self.kind.is_some(),
+            self.state.is_some(),
+            self.entity.is_some(),
+            self.entity_version.is_some(),
+            self.node_id.is_some(),
+            self.attempt.is_some(),
+            self.principal.is_some(),
+            self.parent_id.is_some(),
+            self.started_at.is_some(),
+            self.ended_at.is_some(),
+            self.error.is_some(),
+            self.metadata.is_some(),
+        ];
+        self.ranks = Ranks(is_given.map(|is_given| is_given.then_some(rank)));
+        self
+    }
+
+    /// Merges what another record gives; whether anything changed.
+    ///
+    /// # Errors
+    /// When the other is as far along and says something else. Then it is half-merged: merge into a copy.
+    pub fn merge(&mut self, other: Self) -> Result<bool, Contradiction> {
+        self.add(other, Err)
+    }
+
+    /// With what events tell. Of two that are as far along, the record has been the first, since one that comes after the
+    /// events and contradicts them is refused: it stays.
+    #[must_use]
+    pub fn and(mut self, told: Self) -> Self {
+        // A tie is no error here.
+        let _ = self.add(told, |_| Ok(()));
+        self
+    }
+
+    fn add(
+        &mut self,
+        other: Self,
+        at_a_tie: impl Fn(Contradiction) -> Result<(), Contradiction>,
+    ) -> Result<bool, Contradiction> {
+        let mut merge = Merge {
+            ranks: &mut self.ranks,
+            given: &other.ranks,
+            at_a_tie,
+            changed: false,
+        };
+        merge.field(Field::Kind, &mut self.kind, other.kind)?;
+        merge.field(Field::State, &mut self.state, other.state)?;
+        merge.field(Field::Entity, &mut self.entity, other.entity)?;
+        merge.field(Field::EntityVersion, &mut self.entity_version, other.entity_version)?;
+        merge.field(Field::NodeId, &mut self.node_id, other.node_id)?;
+        merge.field(Field::Attempt, &mut self.attempt, other.attempt)?;
+        merge.field(Field::Principal, &mut self.principal, other.principal)?;
+        merge.field(Field::Parent, &mut self.parent_id, other.parent_id)?;
+        merge.field(Field::StartedAt, &mut self.started_at, other.started_at)?;
+        merge.field(Field::EndedAt, &mut self.ended_at, other.ended_at)?;
+        merge.field(Field::Error, &mut self.error, other.error)?;
+        merge.field(Field::Metadata, &mut self.metadata, other.metadata)?;
+        Ok(merge.changed)
+    }
+
+    /// Puts them into a row, in place of those that it had.
+    pub fn put(self, row: &mut execution::Model) {
+        row.field_ranks = self.ranks.store();
+        row.kind = self
+            .kind
+            .unwrap_or_else(|| default_kind(self.parent_id.is_some()).as_str().to_owned());
+        row.state = self.state.unwrap_or_else(|| ExecutionState::Queued.as_str().to_owned());
+        row.entity = self.entity;
+        row.entity_version = self.entity_version;
+        row.node_id = self.node_id;
+        row.attempt = self.attempt;
+        row.principal = self.principal;
+        row.parent_id = self.parent_id.map(ExecutionId);
+        row.started_at = self.started_at.unwrap_or(NO_TIME);
+        row.ended_at = self.ended_at;
+        row.error = self.error;
+        row.metadata = self.metadata;
     }
 }
 
@@ -320,39 +415,36 @@ pub fn default_kind(has_parent: bool) -> ExecutionKind {
     }
 }
 
-struct Merge<'a> {
-    rank: Rank,
+struct Merge<'a, F> {
     ranks: &'a mut Ranks,
+    given: &'a Ranks,
+    at_a_tie: F,
     changed: bool,
 }
 
-impl Merge<'_> {
-    fn field<T: PartialEq>(&mut self, field: Field, current: &mut T, given: Option<T>) -> Result<(), Contradiction> {
-        let Some(given) = given else { return Ok(()) };
-        let known = &mut self.ranks.0[field as usize];
-        match *known {
-            Some(rank) if rank > self.rank => {}
-            Some(rank) if rank == self.rank => {
-                if *current != given {
-                    return Err(Contradiction(FIELDS[field as usize].0));
-                }
-            }
-            _ => {
-                *known = Some(self.rank);
-                *current = given;
-                self.changed = true;
-            }
-        }
-        Ok(())
-    }
-
-    fn optional<T: PartialEq>(
+impl<F: Fn(Contradiction) -> Result<(), Contradiction>> Merge<'_, F> {
+    fn field<T: PartialEq>(
         &mut self,
         field: Field,
         current: &mut Option<T>,
         given: Option<T>,
     ) -> Result<(), Contradiction> {
-        self.field(field, current, given.map(Some))
+        let known = &mut self.ranks.0[field as usize];
+        let rank = self.given.0[field as usize];
+        if given.is_none() || *known > rank {
+            return Ok(());
+        }
+        if *known == rank {
+            return if *current == given {
+                Ok(())
+            } else {
+                (self.at_a_tie)(Contradiction(FIELDS[field as usize].0))
+            };
+        }
+        *known = rank;
+        *current = given;
+        self.changed = true;
+        Ok(())
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn targets(db: &impl Reader, inputs: &[i64]) -> Result<HashMap<
 pub struct Holders {
     /// Those that an execution produced.
     pub produced: BTreeSet<VersionId>,
-    /// Those that an execution consumed and names.
+    /// Those that an execution consumed and names, or that a record says it consumed.
     pub named: BTreeSet<VersionId>,
     /// Those that an execution consumed without naming them: such an input moves on when it has to.
     pub floated: BTreeSet<VersionId>,
@@ -85,7 +85,7 @@ pub(super) async fn holders(db: &Transaction, versions: &[VersionId]) -> Result<
     let output = edge::OUTPUT;
     let sql = format!(
         "SELECT DISTINCT edge.version_id, CASE WHEN edge.role = {output} THEN 0 \
-         WHEN EXISTS (SELECT 1 FROM floating_input WHERE floating_input.version_id = edge.version_id \
+         WHEN NOT edge.is_recorded AND EXISTS (SELECT 1 FROM floating_input WHERE floating_input.version_id = edge.version_id \
          AND floating_input.execution_id = edge.execution_id AND floating_input.name = edge.name) THEN 2 ELSE 1 END \
          FROM edge WHERE {these} AND edge.ended_revision = {NEVER}"
     );

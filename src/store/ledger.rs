@@ -153,7 +153,7 @@ pub struct Needs {
     pub aliases: BTreeSet<(Digest, String)>,
     /// Digests of events.
     pub events: BTreeSet<Digest>,
-    /// Digests of executions whose stories and floating inputs are read too; they are among `executions`.
+    /// Digests of executions of which events may tell: their stories and floating inputs are read too; they are among `executions`.
     pub runs: BTreeSet<Digest>,
     /// Digests of artifacts whose stories are read too; they are among `artifacts`.
     pub datasets: BTreeSet<Digest>,
@@ -348,36 +348,45 @@ impl Ledger {
             .collect()
     }
 
-    /// Adds an edge; whether it is new. The execution must have been loaded.
-    pub fn add_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
-        let key = (execution_id, role, name.to_owned(), version_id);
+    /// Adds an edge that a record says; whether that is news. The execution must have been loaded.
+    pub fn record_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) -> bool {
+        self.put_edge((execution_id, role, name.to_owned(), version_id), true)
+    }
+
+    /// Adds an edge that events say, and may take back. The execution must have been loaded.
+    pub fn add_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) {
+        self.put_edge((execution_id, role, name.to_owned(), version_id), false);
+    }
+
+    fn put_edge(&mut self, key: EdgeKey, is_recorded: bool) -> bool {
         let revision = self.revision();
-        match self.edges.get(&key).cloned() {
-            Some(edge) if edge.ended_revision == NEVER => return false,
+        let edge = match self.edges.get(&key) {
+            Some(edge) if edge.ended_revision == NEVER && (edge.is_recorded || !is_recorded) => return false,
             // What ended in this very revision has not ended.
-            Some(edge) if edge.ended_revision == revision => {
-                let ended_revision = NEVER;
-                self.edges.put(key, edge::Model { ended_revision, ..edge });
-                return true;
-            }
-            _ => {}
-        }
-        let edge = edge::Model {
-            execution_id,
-            role,
-            name: name.to_owned(),
-            version_id,
-            revision,
-            ended_revision: NEVER,
+            Some(edge) if [NEVER, revision].contains(&edge.ended_revision) => edge::Model {
+                ended_revision: NEVER,
+                is_recorded,
+                ..edge.clone()
+            },
+            _ => edge::Model {
+                execution_id: key.0,
+                role: key.1,
+                name: key.2.clone(),
+                version_id: key.3,
+                revision,
+                ended_revision: NEVER,
+                is_recorded,
+            },
         };
         self.edges.put(key, edge);
         true
     }
 
-    /// Ends an edge, if it stands. The execution must have been loaded.
+    /// Ends an edge that events do not say any more, if it stands and no record says it. The execution must have been loaded.
     pub fn end_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) {
         let key = (execution_id, role, name.to_owned(), version_id);
-        if let Some(edge) = self.edges.get(&key).filter(|edge| edge.ended_revision == NEVER) {
+        let may_end = |edge: &&edge::Model| edge.ended_revision == NEVER && !edge.is_recorded;
+        if let Some(edge) = self.edges.get(&key).filter(may_end) {
             let ended_revision = self.counter.revision;
             let edge = edge::Model {
                 ended_revision,
@@ -438,7 +447,7 @@ impl Ledger {
     }
 
     async fn load_events(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        if needs.events.is_empty() {
+        if !self.knows_events() && needs.events.is_empty() {
             return Ok(());
         }
         let unknown = unread(&self.events, needs.events.iter().copied());
@@ -761,6 +770,7 @@ impl Ledger {
             || self.executions.is_dirty()
             || self.aliases.is_dirty()
             || self.events.is_dirty()
+            || self.run_stories.is_dirty()
             || self.edges.is_dirty()
             || !self.new_resolved.new.is_empty()
             || !self.ended_aliases.new.is_empty()

@@ -570,7 +570,7 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "edges",
         "edge ",
-        "INSERT INTO edge SELECT execution_id, role, name, version_id, revision + 1, {never} FROM edge WHERE name = 'out'",
+        "INSERT INTO edge SELECT execution_id, role, name, version_id, revision + 1, {never}, is_recorded FROM edge WHERE name = 'out'",
     ),
     (
         "changes in the log",
@@ -647,6 +647,16 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "stories",
         "execution ",
+        "INSERT INTO edge SELECT execution_id, role, 'unsaid', version_id, revision, ended_revision, is_recorded FROM edge WHERE name = 'raw' AND role = 1",
+    ),
+    (
+        "edges",
+        "edge ",
+        "UPDATE edge SET is_recorded = FALSE WHERE name = 'out'",
+    ),
+    (
+        "stories",
+        "execution ",
         "UPDATE version SET created_at = created_at + 1 WHERE version = 'r1'",
     ),
     (
@@ -659,6 +669,12 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "execution ",
         "UPDATE execution SET entity = NULL WHERE name = 'r1'",
     ),
+    (
+        "executions",
+        "execution ",
+        "UPDATE run_story SET recorded = '{\"principal\": \"x\", \"ranks\": \"1,-9223372036854775808,0=p\"}'",
+    ),
+    ("executions", "execution ", "UPDATE run_story SET recorded = '1'"),
     (
         "floating inputs",
         "floating_input ",

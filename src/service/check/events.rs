@@ -10,10 +10,11 @@ use entity::{
 };
 
 use super::super::event::{floating_digest, named, read};
+use super::super::merge::Fields;
 use super::super::symlink::pair;
 use super::{Check, Told};
 use crate::domain::json;
-use crate::domain::key::{ArtifactKey, Digest};
+use crate::domain::key::{ArtifactKey, Digest, ExecutionKey};
 use crate::domain::openlineage::{
     Dataset, DatasetMeaning, DatasetStory, Event, EventType, Input, InputVersion, Meaning, Output, RunStory,
 };
@@ -95,7 +96,7 @@ impl<F: FnMut(Told)> Check<F> {
         let runs = Runs::of(&self.snapshot, stories).await?;
         for (id, story) in stories {
             let stored = runs.stories.get(id);
-            if stored.and_then(|text| read(Some(text)).ok()).as_ref() != Some(story) {
+            if stored.and_then(|row| read(Some(&row.story)).ok()).as_ref() != Some(story) {
                 let right = "story is the sum of the events about the execution".to_owned();
                 self.found("stories", format!("run_story {}", id.0), right);
             }
@@ -417,9 +418,12 @@ type Wrong = (&'static str, String, String);
 
 /// Runs with all that their stories must have left behind.
 struct Runs {
-    stories: HashMap<ExecutionId, String>,
+    stories: HashMap<ExecutionId, run_story::Model>,
     executions: HashMap<ExecutionId, execution::Model>,
-    edges: BTreeSet<(ExecutionId, i16, String, VersionId)>,
+    /// Those that they name as parents.
+    parents: HashMap<Vec<u8>, ExecutionId>,
+    /// Those that stand, and whether records say them.
+    edges: BTreeMap<(ExecutionId, i16, String, VersionId), bool>,
     floating: HashMap<ExecutionId, BTreeMap<Vec<u8>, floating_input::Model>>,
     names: Names,
     versions: Versions,
@@ -451,8 +455,9 @@ impl Runs {
         }));
         let names = Names::of(snapshot, digests).await?;
         let mut runs_with = Self {
-            stories: stories.into_iter().map(|row| (row.id, row.story)).collect(),
+            stories: stories.into_iter().map(|row| (row.id, row)).collect(),
             executions: executions.into_iter().map(|row| (row.id, row)).collect(),
+            parents: HashMap::new(),
             edges: snapshot.standing_edges(&ids).await?,
             floating,
             names,
@@ -465,6 +470,11 @@ impl Runs {
         let written = written.map(|output| (&output.version.dataset, output.version.version.clone()));
         let named: Vec<(&Dataset, String)> = read.chain(written).collect();
         runs_with.versions = versions_of(snapshot, named.iter().map(|(d, v)| (*d, v.as_str()))).await?;
+        let parents = meanings.iter().filter_map(|meaning| meaning.parent.as_ref());
+        let parents: BTreeSet<Vec<u8>> = parents.map(|parent| parent.digest().to_vec()).collect();
+        let parents: Vec<Vec<u8>> = parents.into_iter().collect();
+        let parents = snapshot.with::<execution::Entity, _>(execution::Column::KeyDigest, &parents);
+        runs_with.parents = parents.await?.into_iter().map(|row| (row.key_digest, row.id)).collect();
         Ok(runs_with)
     }
 
@@ -487,9 +497,61 @@ impl Runs {
             .inputs
             .iter()
             .filter_map(|input| self.named_input_right(id, input));
-        let fields = field_right(row, &meaning).map(|right| ("executions", name.clone(), right));
+        let fields = self.fields_right(row, &meaning);
+        let fields = fields.map(|right| ("executions", name.clone(), right.to_owned()));
         let edges = outputs.chain(inputs).map(|right| ("stories", name.clone(), right));
+        let edges = edges.chain(
+            self.unsaid_edges(id, &meaning)
+                .map(|right| ("stories", name.clone(), right)),
+        );
         edges.chain(fields).chain(self.floating_wrong(row, &meaning)).collect()
+    }
+
+    /// The fields of an execution are what records and events say, put together.
+    fn fields_right(&self, row: &execution::Model, meaning: &Meaning) -> Option<&'static str> {
+        let is_itself = |parent: &&ExecutionKey| parent.digest().to_vec() == row.key_digest;
+        let parent = meaning.parent.as_ref().filter(|parent| !is_itself(parent));
+        let parent = parent.and_then(|parent| self.parents.get(&parent.digest().to_vec()));
+        let told = Fields::told(meaning, parent.copied());
+        let recorded = self.stories.get(&row.id).and_then(|stored| stored.recorded.as_deref());
+        let Ok(recorded) = read::<Fields>(recorded) else {
+            return Some("recorded of its run_story is a JSON object of fields");
+        };
+        let is_right = row.reported_revision != NEVER && Fields::of(row).ok() == Some(recorded.and(told));
+        (!is_right).then_some("it is reported, and its fields are what records and events say of it")
+    }
+
+    /// Edges that stand although neither a record nor an event says them.
+    fn unsaid_edges(&self, id: ExecutionId, meaning: &Meaning) -> impl Iterator<Item = String> {
+        let version = |dataset, version| there(dataset, version, &self.versions).ok().map(|row| row.id);
+        let mut said = BTreeSet::new();
+        for Output { name, version: of } in &meaning.outputs {
+            said.extend(version(&of.dataset, &of.version).map(|version| (edge::OUTPUT, name.as_str(), version)));
+        }
+        for input in &meaning.inputs {
+            if let InputVersion::Named(named) = &input.version {
+                let version = version(&input.dataset, named);
+                said.extend(version.map(|version| (edge::INPUT, input.name.as_str(), version)));
+            }
+        }
+        for row in self.floating.get(&id).into_iter().flat_map(BTreeMap::values) {
+            said.extend(row.version_id.map(|version| (edge::INPUT, row.name.as_str(), version)));
+        }
+        let first = (id, i16::MIN, String::new(), VersionId(0));
+        let of_run = self
+            .edges
+            .range(first..)
+            .take_while(|((execution, ..), _)| *execution == id);
+        let unsaid = of_run.filter(|((_, role, name, version), is_recorded)| {
+            !**is_recorded && !said.contains(&(*role, name.as_str(), *version))
+        });
+        let unsaid = unsaid.map(|((_, _, name, version), _)| {
+            format!(
+                "the edge {name:?} to version {} has ended, since no event says it any more",
+                version.0
+            )
+        });
+        unsaid.collect::<Vec<_>>().into_iter()
     }
 
     fn output_right(&self, id: ExecutionId, output: &Output) -> Option<String> {
@@ -512,7 +574,7 @@ impl Runs {
             Ok(row) => row,
             Err(right) => return Some(right),
         };
-        let stands = self.edges.contains(&(id, role, name.to_owned(), row.id));
+        let stands = self.edges.contains_key(&(id, role, name.to_owned(), row.id));
         let way = if role == edge::INPUT { "an input" } else { "an output" };
         (!stands).then(|| format!("{way} edge {name:?} to version {} stands", row.id.0))
     }
@@ -571,28 +633,6 @@ impl Runs {
 
 fn floating_name(row: &floating_input::Model) -> String {
     format!("floating_input {}", row.id)
-}
-
-/// Records may have said something else, but nothing that events say is missing.
-fn field_right(row: &execution::Model, meaning: &Meaning) -> Option<String> {
-    let is_itself = |parent: &crate::domain::key::ExecutionKey| parent.digest().to_vec() == row.key_digest;
-    let fields = [
-        ("reported_revision", row.reported_revision != NEVER),
-        ("entity", meaning.entity.is_none() || row.entity.is_some()),
-        (
-            "parent_id",
-            meaning.parent.as_ref().is_none_or(is_itself) || row.parent_id.is_some(),
-        ),
-        (
-            "started_at",
-            meaning.started_at.is_none() || row.started_at != entity::NO_TIME,
-        ),
-        ("ended_at", meaning.ended_at.is_none() || row.ended_at.is_some()),
-        ("error", meaning.error.is_none() || row.error.is_some()),
-        ("metadata", meaning.metadata.is_empty() || row.metadata.is_some()),
-    ];
-    let wrong = fields.into_iter().find(|(_, is_right)| !is_right);
-    wrong.map(|(field, _)| format!("{field} has a value, since events give it"))
 }
 
 /// The name of an artifact as a dataset, and all artifacts whose events add up in its story: its own, and those of its other

@@ -1,6 +1,6 @@
 //! Reading events, and what they have come to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use entity::{ArtifactId, ExecutionId, VersionId, dataset_name, edge, event, floating_input, symlink, version};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
@@ -62,17 +62,17 @@ impl Snapshot {
         Ok(rows.all(&self.transaction).await?)
     }
 
-    /// The edges of some executions that stand.
+    /// The edges of some executions that stand, and whether records say them.
     pub async fn standing_edges(
         &self,
         executions: &[ExecutionId],
-    ) -> Result<BTreeSet<(ExecutionId, i16, String, VersionId)>, StoreError> {
+    ) -> Result<BTreeMap<(ExecutionId, i16, String, VersionId), bool>, StoreError> {
         let rows = self
             .with::<edge::Entity, _>(edge::Column::ExecutionId, executions)
             .await?;
         let standing = rows.into_iter().filter(|row| row.ended_revision == entity::NEVER);
         Ok(standing
-            .map(|row| (row.execution_id, row.role, row.name, row.version_id))
+            .map(|row| ((row.execution_id, row.role, row.name, row.version_id), row.is_recorded))
             .collect())
     }
 

@@ -182,7 +182,7 @@ pub const CHECKED_TABLES: [CheckedTable; 17] = [
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 33] = [
+const INVARIANTS: [(&str, &str); 34] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -287,6 +287,13 @@ const INVARIANTS: [(&str, &str); 33] = [
          FROM (SELECT execution_id, role, name, version_id, revision, LAG(ended_revision)
            OVER (PARTITION BY execution_id, role, name, version_id ORDER BY revision) AS before FROM edge) AS stays
          WHERE before > revision",
+    ),
+    (
+        "edges",
+        "SELECT 'edge ' || g.execution_id || ' ' || g.role || ' ' || g.name || ' ' || g.version_id,
+           'it is recorded and stands, or events tell of its execution'
+         FROM edge g WHERE NOT (g.is_recorded AND g.ended_revision = {never})
+           AND NOT EXISTS (SELECT 1 FROM run_story s WHERE s.id = g.execution_id)",
     ),
     (
         "resolved inputs",

@@ -6,4 +6,5 @@ mod mapping;
 mod order;
 mod picture;
 mod real;
+mod runs;
 mod soundness;

@@ -104,7 +104,7 @@ async fn send(app: &TestApp, events: &[Value], clients: usize, at_a_time: usize)
 
 /// What the store holds: the export, byte for byte, and every edge. Of several versions that
 /// one run made at the same instant, any may be the most recent: rule 11 goes by the order of recording.
-async fn picture(app: &TestApp) -> Vec<String> {
+pub async fn picture(app: &TestApp) -> Vec<String> {
     let mut lines: Vec<String> = export(&app.db.url).await.lines().map(str::to_owned).collect();
     lines.extend(edges(app).await);
     let query = "{ artifacts(orderBy: {field: NAME, direction: ASC}) { nodes { name metadata otherNames { name } versionCount latest { createdAt }
@@ -142,7 +142,7 @@ async fn picture_of(backend: DbBackend, events: &[Value], clients: usize, at_a_t
 }
 
 /// Shuffled by one number for each event; of three, one comes twice.
-fn shuffled(events: &[Value], places: &[(u32, u32)]) -> Vec<Value> {
+pub fn shuffled(events: &[Value], places: &[(u32, u32)]) -> Vec<Value> {
     let mut placed: BTreeMap<(u32, usize), &Value> = BTreeMap::new();
     for (index, (event, (one, other))) in events.iter().zip(places.iter().cycle()).enumerate() {
         placed.insert((*one, 2 * index), event);
@@ -153,7 +153,7 @@ fn shuffled(events: &[Value], places: &[(u32, u32)]) -> Vec<Value> {
     placed.into_values().cloned().collect()
 }
 
-fn difference(expected: &[String], found: &[String]) -> String {
+pub fn difference(expected: &[String], found: &[String]) -> String {
     let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
     let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
     format!("missing {missing:#?}\nsurplus {surplus:#?}")
