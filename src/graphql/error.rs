@@ -168,6 +168,16 @@ impl ApiError {
     /// document's aliases".
     pub fn limit_exceeded(name: &str, what: &str, limit: usize, actual: usize) -> Self {
         let message = format!("{what} number {actual}, but {name} allows {limit}: ask for less at a time.");
+        Self::over_limit(message, limit, actual)
+    }
+
+    /// What was sent as one thing has more bytes than the limit called `name` allows; `advice` says what to do about it.
+    pub fn too_large(name: &str, what: &str, limit: usize, actual: usize, advice: &str) -> Self {
+        let message = format!("{what} has {actual} bytes, but {name} allows {limit}: {advice}.");
+        Self::over_limit(message, limit, actual)
+    }
+
+    fn over_limit(message: String, limit: usize, actual: usize) -> Self {
         let mut error = Self::new(ErrorCode::LimitExceeded, message);
         error.0.numbers = Some(Numbers {
             limit: limit as u64,

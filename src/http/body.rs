@@ -168,10 +168,9 @@ async fn unpack<'a>(chunks: &mut BodyDataStream, body: Growing<'a>) -> Result<Gr
 
 impl BodyLimit {
     fn exceeded(&self, actual: usize) -> Refusal {
-        Refusal::of(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ApiError::limit_exceeded(self.name, "The body's bytes", self.bytes, actual),
-        )
+        let advice = "send less at a time";
+        let error = ApiError::too_large(self.name, "The body", self.bytes, actual, advice);
+        Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error)
     }
 }
 

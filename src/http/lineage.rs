@@ -185,8 +185,9 @@ fn summary(received: usize, failed: &[Failed]) -> Value {
 /// Reads an event.
 fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
     if text.len() > limit {
-        let error = ApiError::limit_exceeded("limits.event_bytes", "The event's bytes", limit, text.len());
-        return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error));
+        let advice = "leave out its largest facets, or raise the limit";
+        let error = ApiError::too_large("limits.event_bytes", "The event", limit, text.len(), advice);
+        return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error.about("")));
     }
     let event = Event::parse(text).map_err(ApiError::from)?;
     Ok(Box::new(event))

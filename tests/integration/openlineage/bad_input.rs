@@ -173,9 +173,11 @@ on_both_databases! {
     async fn an_event_that_is_too_large_is_told_so(db: TestDb) {
         let app = TestApp::new(db).await;
         let large = run("large").on("START", "10:00").facet("run", "large", json!({"text": "x".repeat(17 << 20)})).json();
-        refused(&app.send_json("/api/v1/lineage", &large).await, 413, "LIMIT_EXCEEDED", "event");
+        refused(&app.send_json("/api/v1/lineage", &large).await, 413, "LIMIT_EXCEEDED", "leave out its largest facets");
         let reply = app.try_hear(&[large, run("small").on("START", "10:00").json()]).await;
         assert_eq!(reply.json()["summary"]["failed"], 1, "{}", reply.status);
+        let failed = &reply.json()["failed_events"][0];
+        assert_eq!((&failed["code"], &failed["argument"]), (&json!("LIMIT_EXCEEDED"), &json!("")), "{failed}");
         assert_eq!(execution(&app, "small", "name").await["name"], "small");
         let huge = run("huge").facet("run", "large", json!({"text": "x".repeat(65 << 20)})).json();
         refused(&app.send_json("/api/v1/lineage", &huge).await, 413, "LIMIT_EXCEEDED", "body");
