@@ -37,6 +37,8 @@ pub struct Model {
     pub time_seen_revision: i64,
     /// The revision since which it is known to be another artifact under another name, or `NEVER`: then it is no more.
     pub merged_revision: i64,
+    /// The revision since which it is there again, since a record names it, or `NEVER`.
+    pub returned_revision: i64,
 }
 
 /// None: joins are written where they are used.

@@ -16,7 +16,7 @@ pub struct Model {
     pub id: VersionId,
     /// The artifact that it is a version of.
     pub artifact_id: ArtifactId,
-    /// Digest of the artifact's key and the version; unique.
+    /// Digest of the artifact's key and the version; unique among those that are not withdrawn.
     pub key_digest: Vec<u8>,
     /// The version string.
     pub version: String,
@@ -31,7 +31,8 @@ pub struct Model {
     /// Whether the producer gave `created_at`, so that it counts when contents are compared.
     pub created_at_given: bool,
     /// Order in which contents were recorded: the tie-breaker of "the most recent". Negative once it is withdrawn: what events had
-    /// made of it they make of another one now, so that since `deleted_revision` it is not there at all.
+    /// made of it they make of another one now, so that since `deleted_revision` it is not there at all. When something names it
+    /// again, that is another row.
     pub ordinal: i64,
     /// For a version that began as a placeholder, when it was first named.
     pub named_at: Option<i64>,

@@ -1,5 +1,6 @@
 //! Who said what, where records and events speak of the same execution: events may take back what they said, and what a
-//! record said stays.
+//! record said stays. And what went and came back: a version that was withdrawn leaves its name to another row, and an
+//! artifact keeps since when it is back, so that past states have them as they were.
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 
@@ -13,9 +14,16 @@ const UP: &[&str] = &[
     // It was not kept apart before. Where there are events, they are the likely source.
     "UPDATE edge SET is_recorded = FALSE WHERE execution_id IN (SELECT id FROM run_story)",
     "ALTER TABLE run_story ADD COLUMN recorded TEXT",
+    "DROP INDEX version_key_digest",
+    // Of the rows under a key one at most is not withdrawn.
+    "CREATE UNIQUE INDEX version_key_digest ON version (key_digest, (CASE WHEN ordinal < 0 THEN id ELSE 0 END))",
+    "ALTER TABLE artifact ADD COLUMN returned_revision BIGINT NOT NULL DEFAULT 9223372036854775807",
 ];
 
 const DOWN: &[&str] = &[
+    "ALTER TABLE artifact DROP COLUMN returned_revision",
+    "DROP INDEX version_key_digest",
+    "CREATE UNIQUE INDEX version_key_digest ON version (key_digest)",
     "ALTER TABLE run_story DROP COLUMN recorded",
     "ALTER TABLE edge DROP COLUMN is_recorded",
 ];

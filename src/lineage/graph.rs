@@ -44,6 +44,7 @@ struct Artifact {
     /// `u32::MAX` as long as it is not there.
     revision: Revision,
     merged: Revision,
+    returned: Revision,
     declared: Revision,
     declared_keys: Box<[Name]>,
 }
@@ -189,6 +190,7 @@ impl Graph {
             key: row.key.each_ref().map(|part| self.names.number(part)),
             revision: revision(row.revision),
             merged: revision(row.merged_revision),
+            returned: revision(row.returned_revision),
             declared: revision(row.declared_revision),
             declared_keys: row.declared_keys.iter().map(|key| self.names.number(key)).collect(),
         };
@@ -470,7 +472,9 @@ impl<'a> Snapshot<'a> {
         let (since, until) = match node.kind() {
             Kind::Artifact => {
                 let row = row(&self.graph.artifacts, at);
-                (row.map(|row| row.revision), row.map(|row| row.merged))
+                // What is back is there as if it had never been away.
+                let merged = row.filter(|row| row.returned > self.at).map(|row| row.merged);
+                (row.map(|row| row.revision), merged)
             }
             Kind::Partition => {
                 let row = row(&self.graph.partitions, at);

@@ -125,6 +125,19 @@ pub fn remove(ledger: &mut Ledger, artifact: &Artifact, alias: &str) -> Result<V
     Ok(Verdict::Applied(touched))
 }
 
+/// Has an alias go on at another version, where the one at which it stood is withdrawn.
+pub fn move_to(ledger: &mut Ledger, stay: alias::Model, version_id: VersionId) {
+    let key = (stay.artifact_id, stay.name.clone());
+    let next = alias::Model {
+        id: ledger.next_alias_id(),
+        version_id,
+        revision: ledger.revision(),
+        ..stay.clone()
+    };
+    end(ledger, stay);
+    ledger.aliases.put(key, next);
+}
+
 /// Ends a stay. It keeps its place in the history, also when it was set in this very revision and nobody will see it.
 pub fn end(ledger: &mut Ledger, stay: alias::Model) {
     let ended = alias::Model {

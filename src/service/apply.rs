@@ -130,15 +130,20 @@ pub async fn apply(ledger: &mut Ledger, record: &Prepared, mode: Mode) -> Result
     }
 }
 
+/// Whether an artifact is another one under another name now.
+pub fn is_merged(row: &artifact::Model) -> bool {
+    row.merged_revision != NEVER && row.returned_revision == NEVER
+}
+
 /// The artifact under a key, recorded now if it is new; and whether it is.
 pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::Model, bool) {
     if let Some(row) = ledger.artifacts.get(&artifact.digest).cloned() {
-        if row.merged_revision == NEVER {
+        if !is_merged(&row) {
             return (row, false);
         }
         // Events had taken it for another one, and now a record names it.
         let row = artifact::Model {
-            merged_revision: NEVER,
+            returned_revision: ledger.revision(),
             ..row
         };
         ledger.artifacts.put(artifact.digest, row.clone());
@@ -159,6 +164,7 @@ pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::M
         described_revision: NEVER,
         time_seen_revision: NEVER,
         merged_revision: NEVER,
+        returned_revision: NEVER,
     };
     ledger.artifacts.put(artifact.digest, row.clone());
     (row, true)
@@ -166,14 +172,8 @@ pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::M
 
 /// A version that something names: the row under its key, or a placeholder recorded now.
 pub fn version_or_placeholder(ledger: &mut Ledger, artifact: &Artifact, version: &VersionName) -> version::Model {
-    if let Some(row) = ledger.versions.get(&version.digest).cloned() {
-        return if is_withdrawn(&row) {
-            // Its artifact may have gone with it.
-            artifact_or_new(ledger, artifact);
-            named_again(ledger, row, version)
-        } else {
-            row
-        };
+    if let Some(row) = ledger.versions.get(&version.digest) {
+        return row.clone();
     }
     let (owner, _) = artifact_or_new(ledger, artifact);
     let id = ledger.next_version_id();
@@ -182,30 +182,12 @@ pub fn version_or_placeholder(ledger: &mut Ledger, artifact: &Artifact, version:
     row
 }
 
-/// Whether a version is not there any more: what events had made of it they make of another one now.
-pub fn is_withdrawn(row: &version::Model) -> bool {
-    row.ordinal < 0
-}
-
-/// A version that was withdrawn, and that something names now.
-fn named_again(ledger: &mut Ledger, row: version::Model, version: &VersionName) -> version::Model {
-    let row = version::Model {
-        deleted_revision: NEVER,
-        ..without_content(ledger, row)
-    };
-    ledger.versions.put(version.digest, row.clone());
-    row
-}
-
-/// The row of a version that is only named.
-pub fn without_content(ledger: &Ledger, row: version::Model) -> version::Model {
-    let now = ledger.recorded_at().0;
+/// A row for what names a version that is withdrawn.
+pub fn placeholder_of(id: VersionId, withdrawn: &version::Model, ledger: &Ledger) -> version::Model {
+    let (artifact, digest) = (withdrawn.artifact_id, withdrawn.key_digest.clone());
     version::Model {
-        revision: row.revision,
-        deleted_revision: row.deleted_revision,
-        created_at: row.created_at,
-        named_at: row.named_at.or(Some(now)),
-        ..keyed(row.id, row.artifact_id, row.key_digest, row.version, ledger)
+        named_at: Some(ledger.recorded_at().0),
+        ..keyed(id, artifact, digest, withdrawn.version.clone(), ledger)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_story, edge, floating_input, version};
 
-use super::apply::{version_or_placeholder, without_content};
+use super::alias::move_to;
+use super::apply::{is_merged, placeholder_of, version_or_placeholder};
 use super::describe::agree;
 use super::event::read;
 use super::prepare::{Artifact, known_artifact, known_version};
@@ -49,7 +50,7 @@ async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(
     ledger.flush().await?;
     let ids: Vec<ArtifactId> = artifacts.into_iter().collect();
     for row in ledger.artifacts_by_id(&ids).await? {
-        if row.merged_revision != NEVER || ledger.has_versions(row.id).await? {
+        if is_merged(&row) || ledger.has_versions(row.id).await? {
             continue;
         }
         let artifact = of_row(row.clone());
@@ -62,8 +63,11 @@ async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(
         let mut needs = Needs::default();
         needs.artifacts.insert(artifact.digest);
         ledger.load(&needs).await?;
-        let merged_revision = ledger.revision();
-        let merged = artifact::Model { merged_revision, ..row };
+        let merged = artifact::Model {
+            merged_revision: ledger.revision(),
+            returned_revision: NEVER,
+            ..row
+        };
         ledger.artifacts.put(artifact.digest, merged);
     }
     Ok(())
@@ -167,27 +171,26 @@ async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>) -> Result<(), StoreEr
             continue;
         }
         let is_named = holders.named.contains(&id) || aliased.contains(&id);
-        let row = if row.produced_revision == NEVER {
+        if row.produced_revision == NEVER {
             if is_named || holders.floated.contains(&id) {
                 continue;
             }
-            withdrawn(ledger, row)
         } else {
             if !row.is_described || is_told_of(ledger, &row).await? {
                 continue;
             }
-            unproduced.push(id);
-            if is_named {
-                without_content(ledger, row)
-            } else {
-                withdrawn(ledger, row)
-            }
-        };
-        ledger.versions.put(digest, row);
+            unproduced.push((digest, row.clone(), is_named));
+        }
+        ledger.withdraw(digest, &row);
     }
-    let adrift = ledger.load_floating_at(&unproduced).await?;
+    let ids: Vec<VersionId> = unproduced.iter().map(|(_, row, _)| row.id).collect();
+    let adrift = ledger.load_floating_at(&ids).await?;
     ledger.unsettled.floating.extend(adrift);
-    ledger.unsettled.left.extend(unproduced);
+    for (digest, row, is_named) in unproduced {
+        if is_named {
+            name_again(ledger, digest, row).await?;
+        }
+    }
     Ok(())
 }
 
@@ -199,11 +202,14 @@ async fn is_told_of(ledger: &mut Ledger, row: &version::Model) -> Result<bool, S
     Ok(story.uses.versions.contains_key(&row.version))
 }
 
-/// The row of a version that is not there any more.
-fn withdrawn(ledger: &Ledger, row: version::Model) -> version::Model {
-    version::Model {
-        deleted_revision: ledger.revision(),
-        ordinal: -row.ordinal,
-        ..row
+/// Puts a placeholder in the place of a version that has lost its content: those who name it go on to name that.
+async fn name_again(ledger: &mut Ledger, digest: Digest, row: version::Model) -> Result<(), StoreError> {
+    let id = ledger.next_version_id();
+    ledger.versions.put(digest, placeholder_of(id, &row, ledger));
+    ledger.flush().await?;
+    ledger.move_edges(row.id, id).await?;
+    for stay in ledger.load_aliases_of(row.id).await? {
+        move_to(ledger, stay, id);
     }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use entity::{NEVER, NO_TIME, artifact, partition, partition_value, version};
 
-use super::apply::{ApplyError, artifact_or_new, is_withdrawn, unproduced, version_or_placeholder};
+use super::apply::{ApplyError, artifact_or_new, unproduced, version_or_placeholder};
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, Mode, PreparedVersion, VersionName};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
@@ -41,7 +41,6 @@ pub async fn produce(
 ) -> Result<(version::Model, bool), ApplyError> {
     if let Some(row) = ledger.versions.get(&given.version.digest)
         && row.produced_revision != NEVER
-        && !is_withdrawn(row)
     {
         return match difference(row, given) {
             None => Ok((row.clone(), false)),
@@ -130,15 +129,6 @@ async fn fill(
 ) -> Result<version::Model, StoreError> {
     let ordinal = ledger.next_version_id();
     let row = match ledger.versions.get(&given.version.digest) {
-        Some(row) if is_withdrawn(row) => version::Model {
-            deleted_revision: NEVER,
-            // Whoever describes it says so afterwards; a record does not.
-            is_described: false,
-            prior_partition_id: None,
-            prior_window_start: NO_TIME,
-            prior_schema_mismatch: None,
-            ..row.clone()
-        },
         Some(row) => row.clone(),
         None => unproduced(ordinal, artifact, &given.version, ledger),
     };

@@ -177,7 +177,9 @@ pub(super) fn read_granularity(text: &str) -> Result<Granularity, StoreError> {
 
 /// Whether an artifact is there as of a revision, and is not known to be another one under another name.
 pub(super) fn is_there(revision: &str) -> String {
-    format!("artifact.revision <= {revision} AND artifact.merged_revision > {revision}")
+    format!(
+        "artifact.revision <= {revision} AND (artifact.merged_revision > {revision} OR artifact.returned_revision <= {revision})"
+    )
 }
 
 /// Artifacts by id, those among them that have turned out to be others.

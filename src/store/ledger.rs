@@ -59,6 +59,7 @@ pub struct Ledger {
     pub names: Table<Digest, dataset_name::Model>,
     /// What is to be settled before the end.
     pub unsettled: Unsettled,
+    withdrawn: Unsaved<version::Model>,
     keys: Additions<artifact_key::Model, (ArtifactId, String)>,
     /// The last stay of each edge.
     edges: Table<EdgeKey, edge::Model>,
@@ -189,6 +190,7 @@ impl Ledger {
             symlinks: Table::new(),
             names: Table::new(),
             unsettled: Unsettled::default(),
+            withdrawn: Unsaved::default(),
             keys: Additions::new(),
             edges: Table::new(),
             edges_read: BTreeSet::new(),
@@ -382,6 +384,49 @@ impl Ledger {
         true
     }
 
+    /// Moves the edges that name a version to another, after a flush. Inputs that float over it find another themselves.
+    pub async fn move_edges(&mut self, from: VersionId, to: VersionId) -> Result<(), StoreError> {
+        let floating: BTreeSet<(ExecutionId, String)> = self
+            .floating
+            .read_rows()
+            .filter(|row| row.version_id == Some(from) && !row.is_gone)
+            .map(|row| (row.execution_id, row.name.clone()))
+            .collect();
+        let revision = self.revision();
+        for row in bulk::find::<edge::Entity, _>(&self.tx, edge::Column::VersionId, &[from]).await? {
+            let floats = !row.is_recorded && floating.contains(&(row.execution_id, row.name.clone()));
+            if row.ended_revision != NEVER || floats {
+                continue;
+            }
+            let key = (row.execution_id, row.role, row.name.clone(), from);
+            self.edges.read(key.clone(), Some(row.clone()));
+            self.put_edge((row.execution_id, row.role, row.name.clone(), to), row.is_recorded);
+            let sql =
+                "UPDATE resolved_input SET version_id = $1, revision = $2 WHERE execution_id = $3 AND version_id = $4";
+            let values: [sea_orm::Value; 4] = [to.0.into(), revision.into(), row.execution_id.0.into(), from.0.into()];
+            let update = Statement::from_sql_and_values(self.tx.get_database_backend(), sql, values);
+            self.tx.execute(update).await?;
+            let ended = edge::Model {
+                ended_revision: revision,
+                ..row
+            };
+            self.edges.put(key, ended);
+        }
+        Ok(())
+    }
+
+    /// Withdraws a version that has been written: it is not there since this revision, and its name is free for another row.
+    pub fn withdraw(&mut self, digest: Digest, row: &version::Model) {
+        let withdrawn = version::Model {
+            deleted_revision: self.revision(),
+            ordinal: -row.ordinal,
+            ..row.clone()
+        };
+        self.versions.vacate(digest);
+        self.withdrawn.changed.push(withdrawn);
+        self.withdrawn.stored.push(row.clone());
+    }
+
     /// Ends an edge that events do not say any more, if it stands and no record says it. The execution must have been loaded.
     pub fn end_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) {
         let key = (execution_id, role, name.to_owned(), version_id);
@@ -437,7 +482,8 @@ impl Ledger {
     pub async fn load(&mut self, needs: &Needs) -> Result<(), StoreError> {
         self.load_artifacts(needs).await?;
         let unknown = unread(&self.versions, needs.versions.iter().copied());
-        for row in bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await? {
+        let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await?;
+        for row in rows.into_iter().filter(is_there) {
             self.versions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.versions, unknown);
@@ -668,11 +714,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Versions by id.
+    /// Versions by id, without those that are withdrawn.
     pub async fn load_versions_by_id(&mut self, ids: &[VersionId]) -> Result<Vec<Digest>, StoreError> {
         let ids: Vec<VersionId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = Vec::with_capacity(ids.len());
-        for row in bulk::find::<version::Entity, _>(&self.tx, version::Column::Id, &ids).await? {
+        let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::Id, &ids).await?;
+        for row in rows.into_iter().filter(is_there) {
             let digest = digest(&row.key_digest)?;
             self.versions.read(digest, Some(row));
             found.push(digest);
@@ -767,6 +814,7 @@ impl Ledger {
         self.written
             || self.artifacts.is_dirty()
             || self.versions.is_dirty()
+            || !self.withdrawn.changed.is_empty()
             || self.executions.is_dirty()
             || self.aliases.is_dirty()
             || self.events.is_dirty()
@@ -791,13 +839,16 @@ impl Ledger {
         bulk::insert::<partition::Entity>(&self.tx, &partitions.new).await?;
         bulk::update::<partition::Entity>(&self.tx, &partitions.changed).await?;
         bulk::insert::<partition_value::Entity>(&self.tx, &self.partition_values.take()).await?;
-        let versions = self.versions.take_unsaved();
-        self.changed
-            .versions
-            .extend(older(versions.changed.iter().map(|row| row.id.0), known.version_id));
-        bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
-        bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
-        flush_version_values(&self.tx, &versions).await?;
+        // What is withdrawn first, since another row may take its name.
+        for versions in [std::mem::take(&mut self.withdrawn), self.versions.take_unsaved()] {
+            self.changed.versions.extend(older(
+                versions.changed.iter().map(|row| row.id.0),
+                self.counter_at_open.version_id,
+            ));
+            bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
+            bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
+            flush_version_values(&self.tx, &versions).await?;
+        }
         let executions = self.executions.take_unsaved();
         let edges = self.edges.take_unsaved();
         let connected = edges.new.iter().chain(&edges.changed);
@@ -917,6 +968,11 @@ fn read_counter(cells: &mut Cells) -> Result<revision_counter::Model, StoreError
         alias_id: cells.next()?,
         event_id: cells.next()?,
     })
+}
+
+/// Whether a version is not withdrawn.
+fn is_there(row: &version::Model) -> bool {
+    row.ordinal > 0
 }
 
 /// The ids up to the last that was there before.

@@ -132,6 +132,8 @@ pub struct ArtifactFacts {
     pub revision: i64,
     /// The revision since which it is known to be another one, or `NEVER`.
     pub merged_revision: i64,
+    /// The revision since which it is there again, or `NEVER`.
+    pub returned_revision: i64,
     /// The revision that declared it, or `NEVER`.
     pub declared_revision: i64,
     /// Its partition keys, in declared order.
@@ -143,7 +145,7 @@ pub async fn artifact_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Arti
     let mut binds = Binds::new(db);
     let which = rows.condition(&mut binds, "artifact");
     let sql = format!(
-        "SELECT artifact.id, artifact.project, artifact.domain, artifact.name, artifact.revision, artifact.merged_revision, artifact.declared_revision, \
+        "SELECT artifact.id, artifact.project, artifact.domain, artifact.name, artifact.revision, artifact.merged_revision, artifact.returned_revision, artifact.declared_revision, \
          coalesce(artifact.declared_keys, '[]') FROM artifact WHERE {which}"
     );
     read(&binds.many(db, &sql, 8).await?, |cells| {
@@ -152,6 +154,7 @@ pub async fn artifact_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Arti
             key: [cells.next()?, cells.next()?, cells.next()?],
             revision: cells.next()?,
             merged_revision: cells.next()?,
+            returned_revision: cells.next()?,
             declared_revision: cells.next()?,
             declared_keys: json(&cells.next::<String>()?)?,
         })

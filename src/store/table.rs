@@ -43,6 +43,16 @@ pub struct Unsaved<R> {
     pub stored: Vec<R>,
 }
 
+impl<R> Default for Unsaved<R> {
+    fn default() -> Self {
+        Self {
+            new: Vec::new(),
+            changed: Vec::new(),
+            stored: Vec::new(),
+        }
+    }
+}
+
 impl<R> Unsaved<R> {
     /// All of them: the new ones, then the changed ones.
     pub fn both(self) -> [Vec<R>; 2] {
@@ -91,6 +101,11 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
         self.dirty.iter().filter_map(|key| self.get(key))
     }
 
+    /// All rows that have been looked at.
+    pub fn read_rows(&self) -> impl Iterator<Item = &R> {
+        self.slots.values().filter_map(|slot| slot.row.as_ref())
+    }
+
     /// Sets the row under a key.
     pub fn put(&mut self, key: K, row: R) {
         let before = self.slots.get(&key).cloned();
@@ -117,6 +132,17 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
         self.replaced.push((key, before));
     }
 
+    /// Takes it that there is no row under a key any more; what was under it must have been written.
+    pub fn vacate(&mut self, key: K) {
+        debug_assert!(!self.dirty.contains(&key), "an unsaved row would be lost");
+        let slot = Slot {
+            row: None,
+            saved: Saved::AsRead,
+            stored: None,
+        };
+        self.slots.insert(key, slot);
+    }
+
     /// Begins a record.
     pub fn begin(&mut self) {
         self.replaced.clear();
@@ -141,11 +167,7 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
 
     /// Hands out what is to be written, and takes it for written.
     pub fn take_unsaved(&mut self) -> Unsaved<R> {
-        let mut unsaved = Unsaved {
-            new: Vec::new(),
-            changed: Vec::new(),
-            stored: Vec::new(),
-        };
+        let mut unsaved = Unsaved::default();
         for key in self.dirty.drain(..) {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
             let Some(row) = &slot.row else { continue };

@@ -370,16 +370,14 @@ async fn versions_of<'a>(
     let rows = snapshot
         .with::<version::Entity, _>(version::Column::KeyDigest, &digests)
         .await?;
-    let found = rows
-        .into_iter()
-        .filter_map(|row| Some((Digest::from_slice(&row.key_digest)?, row)));
+    // One that is withdrawn has left its name to another row.
+    let there = rows.into_iter().filter(|row| row.ordinal > 0);
+    let found = there.filter_map(|row| Some((Digest::from_slice(&row.key_digest)?, row)));
     Ok(found.collect())
 }
 
 fn there<'a>(dataset: &Dataset, version: &str, versions: &'a Versions) -> Result<&'a version::Model, String> {
-    let found = versions
-        .get(&named(dataset, version).1.digest)
-        .filter(|row| row.ordinal > 0);
+    let found = versions.get(&named(dataset, version).1.digest);
     found.ok_or_else(|| format!("there is a version {version:?} of {:?}", dataset.name))
 }
 

@@ -203,7 +203,10 @@ impl<F: FnMut(Told)> Check<F> {
             let changes = rows.iter().flat_map(|owner| {
                 let row = &owner.row;
                 let since = [row.declared_revision, row.described_revision, row.time_seen_revision];
-                let revisions: Vec<i64> = since.into_iter().chain([row.merged_revision]).collect();
+                let revisions: Vec<i64> = since
+                    .into_iter()
+                    .chain([row.merged_revision, row.returned_revision])
+                    .collect();
                 changes(row.revision, &revisions, row.id.0)
             });
             self.logged("artifact", changes.collect(), |changed| &changed.artifacts)

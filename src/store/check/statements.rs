@@ -56,6 +56,7 @@ pub const CHECKED_TABLES: [CheckedTable; 17] = [
             "described_revision",
             "time_seen_revision",
             "merged_revision",
+            "returned_revision",
         ],
         counter: Some("artifact_id"),
     },
@@ -182,7 +183,7 @@ pub const CHECKED_TABLES: [CheckedTable; 17] = [
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 34] = [
+const INVARIANTS: [(&str, &str); 35] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -353,17 +354,25 @@ const INVARIANTS: [(&str, &str); 34] = [
     (
         "merged artifacts",
         "SELECT 'artifact ' || a.id, 'it is the artifact of no name, since it is another one'
-         FROM artifact a WHERE a.merged_revision <> {never} AND EXISTS (SELECT 1 FROM dataset_name n WHERE n.artifact_id = a.id)",
+         FROM artifact a WHERE a.merged_revision <> {never} AND a.returned_revision = {never}
+           AND EXISTS (SELECT 1 FROM dataset_name n WHERE n.artifact_id = a.id)",
     ),
     (
         "merged artifacts",
         "SELECT 'artifact ' || a.id, 'its name is another name of the artifact that it is'
-         FROM artifact a WHERE a.merged_revision <> {never} AND NOT EXISTS (SELECT 1 FROM dataset_name n WHERE n.digest = a.key_digest)",
+         FROM artifact a WHERE a.merged_revision <> {never}
+           AND NOT EXISTS (SELECT 1 FROM dataset_name n WHERE n.digest = a.key_digest)",
     ),
     (
         "merged artifacts",
         "SELECT 'artifact ' || a.id, 'it has no version that is there, such as ' || min(v.id)
-         FROM artifact a JOIN version v ON v.artifact_id = a.id WHERE a.merged_revision <> {never} AND v.ordinal > 0 GROUP BY a.id",
+         FROM artifact a JOIN version v ON v.artifact_id = a.id WHERE a.merged_revision <> {never}
+           AND a.returned_revision = {never} AND v.ordinal > 0 GROUP BY a.id",
+    ),
+    (
+        "merged artifacts",
+        "SELECT 'artifact ' || id, 'it is back only after it was another one'
+         FROM artifact WHERE returned_revision <> {never} AND returned_revision <= merged_revision",
     ),
     (
         "withdrawn versions",

@@ -45,7 +45,7 @@ pub(super) const DECLARATIONS: Order = Order {
 };
 
 pub(super) const ARTIFACTS: Order = Order {
-    condition: "a.revision <= $1 AND a.merged_revision > $1",
+    condition: "a.revision <= $1 AND (a.merged_revision > $1 OR a.returned_revision <= $1)",
     ..DECLARATIONS
 };
 

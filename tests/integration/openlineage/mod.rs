@@ -4,6 +4,7 @@ mod bad_input;
 mod clients;
 mod mapping;
 mod order;
+mod past;
 mod picture;
 mod real;
 mod runs;

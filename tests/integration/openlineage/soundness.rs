@@ -25,9 +25,20 @@ use crate::{
 
 /// What a client sends at once.
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Hear(Vec<Value>),
     Ingest(Value),
+}
+
+impl Step {
+    /// Sends it. What is refused leaves nothing behind.
+    pub async fn send(&self, app: &TestApp) {
+        let reply = match self {
+            Self::Hear(events) => app.try_hear(events).await,
+            Self::Ingest(record) => app.try_ingest(std::slice::from_ref(record)).await,
+        };
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
 }
 
 /// A record about the things that events are about.
@@ -57,15 +68,15 @@ fn record() -> impl Strategy<Value = Value> {
     })
 }
 
-fn heard() -> impl Strategy<Value = Step> {
+pub fn heard() -> impl Strategy<Value = Step> {
     prop::collection::vec(event(), 1..4).prop_map(Step::Hear)
 }
 
-fn recorded() -> impl Strategy<Value = Step> {
+pub fn recorded() -> impl Strategy<Value = Step> {
     record().prop_map(Step::Ingest)
 }
 
-fn told(step: &Step) -> String {
+pub fn told(step: &Step) -> String {
     match step {
         Step::Hear(events) => format!("hear {}", Value::from(events.clone())),
         Step::Ingest(record) => format!("ingest {record}"),
@@ -81,12 +92,7 @@ async fn wrong_after(backend: DbBackend, steps: &[Step]) -> Vec<String> {
             let app = TestApp::new(db).await;
             for step in steps {
                 app.pass(1);
-                // One that is refused leaves nothing behind.
-                let reply = match step {
-                    Step::Hear(events) => app.try_hear(events).await,
-                    Step::Ingest(record) => app.try_ingest(std::slice::from_ref(record)).await,
-                };
-                assert_eq!(reply.status, 200, "{}", reply.body);
+                step.send(&app).await;
             }
             let wrong = findings(&app.db).await;
             let known = std::env::var("KNOWN").unwrap_or_default();
