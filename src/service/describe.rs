@@ -150,7 +150,7 @@ fn contradiction(said: &DatasetMeaning, what: &str) -> Rejection {
     Rejection::new(RejectionCode::Conflict, format!("outputs.{what}"), message)
 }
 
-/// Records what is given of a version that events describe; and whether the version is another one by that. What is given holds,
+/// Records what is given of a version that events describe; and whether no record had spoken of it. What is given holds,
 /// whatever events say, but for what makes a version another thing.
 pub async fn add_record(
     ledger: &mut Ledger,
@@ -174,8 +174,7 @@ pub async fn add_record(
     keep(ledger, row.id, ledger.revision(), &record)?;
     let changed = together(row.clone(), Some(&record), Some(&told))?;
     let changed = placed(ledger, &given.artifact, &row, changed).await?;
-    let is_news = changed != row;
-    Ok((put(ledger, &row, changed)?, is_news))
+    Ok((put(ledger, &row, changed)?, true))
 }
 
 /// Makes of versions what all say who speak of them, whoever spoke first. Answers those of which nobody speaks any more.
