@@ -16,6 +16,7 @@ pub mod idempotent_answer;
 pub mod ids;
 pub mod partition;
 pub mod partition_value;
+pub mod recorded_version;
 pub mod resolved_input;
 pub mod revision;
 pub mod revision_counter;

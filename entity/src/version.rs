@@ -65,8 +65,8 @@ pub struct Model {
     pub metadata: Option<String>,
     /// Markdown. No read needs a column behind it, so that rows which are read without it end before it.
     pub card: Option<String>,
-    /// Whether events describe it: what they say of it adds up, where a version that a record created never changes. Only
-    /// writers look at it.
+    /// Whether events describe it, or did: what they say of it adds up, beside what a record said (`recorded_version`). A version
+    /// that records alone speak of never changes. Only writers look at it.
     pub is_described: bool,
 }
 

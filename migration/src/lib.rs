@@ -12,6 +12,7 @@ mod m20261123_000002_executions;
 mod m20261124_000003_events;
 mod m20261124_000004_idempotency;
 mod m20261125_000005_origins;
+mod m20261125_000006_recorded_versions;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000003_events::Migration),
             Box::new(m20261124_000004_idempotency::Migration),
             Box::new(m20261125_000005_origins::Migration),
+            Box::new(m20261125_000006_recorded_versions::Migration),
         ]
     }
 }

@@ -1,22 +1,24 @@
-//! Versions that events describe: their facets add up, and they are there as soon as a run has made them.
+//! Versions that events describe: what they say adds up with what others say, and they are there as soon as a run has made them.
 
-use entity::{ExecutionId, NEVER, NO_TIME, VersionId, version};
-use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{ArtifactId, ExecutionId, NEVER, NO_TIME, VersionId, artifact, version};
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
+use super::content::{Recorded, Told, keep, recorded, together, values_of};
 use super::event::{named, read};
 use super::place::{Place, Schema};
-use super::prepare::{Mode, PreparedVersion};
+use super::prepare::{Artifact, Mode, PreparedVersion, known_artifact};
 use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
-use super::version::{given_values, note_what_it_brings, partition_or_new, produce};
-use crate::domain::json;
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Facets, RunStory, Use};
+use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
+use crate::domain::key::{ArtifactKey, Digest};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory, Telling};
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, Needs};
 
-/// Records what is said of a version, by somebody who said `before` of it until now. A version that a record created stays as
-/// it is.
+/// Records what is said of a version, by somebody who said `before` of it until now.
 pub async fn describe(
     ledger: &mut Ledger,
     said: &DatasetMeaning,
@@ -25,29 +27,27 @@ pub async fn describe(
     let (artifact, name) = named(&said.dataset, &said.version);
     let row = version_or_placeholder(ledger, &artifact, &name);
     let id = row.id;
-    let is_produced = row.produced_revision != NEVER;
-    if said.created_at.is_none() {
+    let Some(told) = Told::of(said) else {
         return Ok(id);
-    }
-    if !is_produced {
-        let given = prepared(said)?;
-        let (row, _) = produce(ledger, &given, Mode::Ingest).await?;
+    };
+    if row.produced_revision == NEVER {
+        let (row, _) = produce(ledger, &prepared(said, &told), Mode::Ingest).await?;
         let row = version::Model {
             is_described: true,
             ..row
         };
         ledger.versions.put(name.digest, row);
-    } else if row.is_described {
+    } else {
         // What was only announced was not yet said of the version.
-        let before = before.filter(|before| before.created_at.is_some());
-        add_up(ledger, row, said, before).await?;
+        let before = before.and_then(Told::of);
+        add_up(ledger, row, said, told, before.as_ref()).await?;
     }
     Ok(id)
 }
 
-fn prepared(said: &DatasetMeaning) -> Result<PreparedVersion, StoreError> {
+fn prepared(said: &DatasetMeaning, told: &Told) -> PreparedVersion {
     let (artifact, version) = named(&said.dataset, &said.version);
-    Ok(PreparedVersion {
+    PreparedVersion {
         artifact,
         version,
         values: said.partition.clone(),
@@ -55,14 +55,10 @@ fn prepared(said: &DatasetMeaning) -> Result<PreparedVersion, StoreError> {
         location: said.location.clone(),
         data_type: said.data_type.clone(),
         description: said.description.clone(),
-        metadata: stored(&said.metadata),
+        metadata: told.metadata_text(),
         card: None,
-        created_at: said.created_at,
-    })
-}
-
-fn stored(facets: &Facets) -> Option<String> {
-    (!facets.is_empty()).then(|| serde_json::to_string(facets).unwrap_or_default())
+        created_at: Some(Timestamp(told.created_at)),
+    }
 }
 
 /// Adds what is said to what others have said of the same version. What makes it another thing, its schema or its partition, they
@@ -71,134 +67,79 @@ async fn add_up(
     ledger: &mut Ledger,
     row: version::Model,
     said: &DatasetMeaning,
-    before: Option<&DatasetMeaning>,
+    told: Told,
+    before: Option<&Told>,
 ) -> Result<(), ApplyError> {
-    let given = prepared(said)?;
-    let values = given_values(&given);
-    let values_before = before.map(prepared).transpose()?.as_ref().map(given_values);
-    if values != row.given_values && values_before.as_ref() != Some(&row.given_values) {
-        return Err(contradiction(said, "partition").into());
+    let record = record_of(ledger, &row)?;
+    let known = Told::of_row(&row)?;
+    if let Some(what) = contradicted(&known, &told, before).or(contradicted_by(record.as_ref(), &told)?) {
+        return Err(contradiction(said, what).into());
     }
-    let known: Map<String, Value> = match &row.metadata {
-        Some(text) => json::read(text).map_err(|e| StoreError::Inconsistent(format!("metadata: {e}")))?,
-        None => Map::new(),
-    };
-    let is_shared = before.is_none_or(|before| before.metadata != known);
-    if is_shared {
+    let is_sole = record.is_none() && before == Some(&known) && !is_named(said);
+    let told = if is_sole {
+        told
+    } else {
         ledger.unsettled.shared.insert(row.id);
-    }
-    let metadata = add_facets(known, said, before)?;
-    let text = |known: &Option<String>, said: &Option<String>, before: Option<&Option<String>>| {
-        if known.is_none() || before == Some(known) {
-            said.clone()
+        if row.is_described {
+            known.without(before).and(told)
         } else {
-            known.clone()
+            told
         }
     };
-    let created_at = said.created_at.map_or(row.created_at, |at| at.0.min(row.created_at));
-    let data_type = text(&row.data_type, &said.data_type, before.map(|b| &b.data_type));
-    let description = text(&row.description, &said.description, before.map(|b| &b.description));
-    let changed = version::Model {
-        metadata: stored(&metadata),
-        data_type,
-        description,
-        created_at,
+    let described = version::Model {
+        is_described: true,
         ..row.clone()
     };
-    let changed = if values == row.given_values {
-        changed
-    } else {
-        moved(ledger, changed, &given).await?
+    let changed = together(described, record.as_ref(), Some(&told))?;
+    let changed = placed(ledger, &known_artifact(said.dataset.key()), &row, changed).await?;
+    put(ledger, &row, changed)?;
+    Ok(())
+}
+
+/// What a record said of a version, which is kept apart from now on if events have not spoken of it before.
+fn record_of(ledger: &mut Ledger, row: &version::Model) -> Result<Option<Recorded>, StoreError> {
+    if row.is_described {
+        return recorded(ledger, row.id);
+    }
+    let record = Recorded::of_row(row);
+    keep(ledger, row.id, row.produced_revision, &record)?;
+    Ok(Some(record))
+}
+
+/// Whether a version has its name from a facet, so that others may speak of it too.
+fn is_named(said: &DatasetMeaning) -> bool {
+    let facet = said
+        .metadata
+        .get("version")
+        .and_then(|facet| facet.get("datasetVersion"));
+    facet.and_then(|version| version.as_str()) == Some(said.version.as_str())
+}
+
+/// What of a version somebody else has said otherwise, who spoke first.
+fn contradicted(known: &Told, told: &Told, before: Option<&Told>) -> Option<&'static str> {
+    let schemas = [Some(known), Some(told), before].map(|one| one.and_then(|one| one.metadata.get("schema")));
+    let partitions = [Some(known), Some(told), before].map(|one| one.and_then(|one| one.given_values.as_ref()));
+    if is_other(partitions) {
+        return Some("partition");
+    }
+    is_other(schemas).then_some("schema")
+}
+
+/// Whether what is said is something else than what is known, which is not only what the same one said before.
+fn is_other<T: PartialEq>([known, told, before]: [Option<T>; 3]) -> bool {
+    known.is_some() && told.is_some() && known != told && known != before
+}
+
+/// The same for what a record said.
+fn contradicted_by(record: Option<&Recorded>, told: &Told) -> Result<Option<&'static str>, StoreError> {
+    let Some(record) = record else {
+        return Ok(None);
     };
-    if changed != row {
-        if changed.created_at < row.created_at || changed.partition_id != row.partition_id {
-            ledger.note_produced(row.artifact_id, created_at);
-        }
-        ledger.versions.put(given.version.digest, changed);
+    if is_other([record.given_values.as_ref(), told.given_values.as_ref(), None]) {
+        return Ok(Some("partition"));
     }
-    Ok(())
-}
-
-/// Makes of versions of which several speak what all of them say, whoever spoke first.
-pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<(), StoreError> {
-    if versions.is_empty() {
-        return Ok(());
-    }
-    let producers = ledger.load_producers(versions).await?;
-    for digest in ledger.load_versions_by_id(versions).await? {
-        let Some(row) = ledger.versions.get(&digest).cloned() else {
-            continue;
-        };
-        let artifacts = ledger.artifacts_by_id(&[row.artifact_id]).await?;
-        let Some(artifact) = artifacts.into_iter().next() else {
-            continue;
-        };
-        let dataset = Dataset {
-            namespace: artifact.project,
-            name: artifact.name,
-        };
-        let runs = producers
-            .iter()
-            .filter(|(version, _)| *version == row.id)
-            .map(|(_, run)| *run);
-        let said = all_said(ledger, &dataset, &row, &runs.collect::<Vec<_>>()).await?;
-        let all = DatasetMeaning::of_all(&dataset, &row.version, &said);
-        let agreed = version::Model {
-            metadata: stored(&all.metadata),
-            data_type: all.data_type,
-            description: all.description,
-            ..row.clone()
-        };
-        if agreed != row && !said.is_empty() {
-            ledger.versions.put(digest, agreed);
-        }
-    }
-    Ok(())
-}
-
-/// What runs, and events about the dataset itself, say of a version.
-async fn all_said(
-    ledger: &mut Ledger,
-    dataset: &Dataset,
-    row: &version::Model,
-    runs: &[ExecutionId],
-) -> Result<Vec<Use>, StoreError> {
-    let mut said = Vec::new();
-    for run in runs {
-        let Some(stored) = ledger.run_stories.get(run) else {
-            continue;
-        };
-        let story: RunStory = read(Some(&stored.story))?;
-        load_names(ledger, &[&story]).await?;
-        let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == *dataset);
-        said.extend(story.said_of(&row.version, is_it));
-    }
-    ledger.load_dataset_stories(&[row.artifact_id]).await?;
-    let stored = ledger.dataset_stories.get(&row.artifact_id);
-    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-    said.extend(story.uses.versions.get(&row.version).cloned());
-    Ok(said)
-}
-
-fn add_facets(
-    mut known: Map<String, Value>,
-    said: &DatasetMeaning,
-    before: Option<&DatasetMeaning>,
-) -> Result<Map<String, Value>, Rejection> {
-    let own = |name: &str| before.and_then(|before| before.metadata.get(name));
-    known.retain(|name, facet| said.metadata.contains_key(name) || own(name) != Some(facet));
-    for (name, facet) in &said.metadata {
-        match known.get(name) {
-            Some(other) if other == facet => {}
-            Some(other) if own(name) != Some(other) => {
-                if name == "schema" {
-                    return Err(contradiction(said, "schema"));
-                }
-            }
-            _ => drop(known.insert(name.clone(), facet.clone())),
-        }
-    }
-    Ok(known)
+    let is_other_schema = is_other([record.metadata()?.get("schema"), told.metadata.get("schema"), None]);
+    Ok(is_other_schema.then_some("schema"))
 }
 
 fn contradiction(said: &DatasetMeaning, what: &str) -> Rejection {
@@ -209,28 +150,161 @@ fn contradiction(said: &DatasetMeaning, what: &str) -> Rejection {
     Rejection::new(RejectionCode::Conflict, format!("outputs.{what}"), message)
 }
 
-/// The row in another partition.
-async fn moved(
+/// Records what is given of a version that events describe; and whether no record had spoken of it. What is given holds,
+/// whatever events say, but for what makes a version another thing.
+pub async fn add_record(
     ledger: &mut Ledger,
     row: version::Model,
     given: &PreparedVersion,
-) -> Result<version::Model, StoreError> {
+    mode: Mode,
+) -> Result<(version::Model, bool), ApplyError> {
+    if let Some(known) = recorded(ledger, row.id)? {
+        same(&together(row.clone(), Some(&known), None)?, given)?;
+        return Ok((row, false));
+    }
     let (artifact, _) = artifact_or_new(ledger, &given.artifact);
-    let place = Schema::of(&artifact, ledger.keys_of(artifact.id))?.place(&given.values, None);
-    note_what_it_brings(ledger, &given.artifact, &artifact, given);
+    own_place(ledger, &artifact, given, mode)?;
+    let record = Recorded::of(given, ledger.recorded_at());
+    let told = Told::of_row(&row)?;
+    match contradicted_by(Some(&record), &told)? {
+        None => {}
+        Some("schema") => return Err(conflict(given, "metadata").into()),
+        Some(field) => return Err(conflict(given, field).into()),
+    }
+    keep(ledger, row.id, ledger.revision(), &record)?;
+    let changed = together(row.clone(), Some(&record), Some(&told))?;
+    let changed = placed(ledger, &given.artifact, &row, changed).await?;
+    Ok((put(ledger, &row, changed)?, true))
+}
+
+/// Makes of versions what all say who speak of them, whoever spoke first. Answers those of which nobody speaks any more.
+pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeSet<VersionId>, StoreError> {
+    let mut silent = BTreeSet::new();
+    if versions.is_empty() {
+        return Ok(silent);
+    }
+    let producers = ledger.load_producers(versions).await?;
+    let rows = described(ledger, versions).await?;
+    let artifacts = load_owners(ledger, &rows).await?;
+    for row in rows {
+        let Some(artifact) = artifacts.get(&row.artifact_id) else {
+            continue;
+        };
+        let runs = producers.iter().filter(|(version, _)| *version == row.id);
+        let runs: Vec<ExecutionId> = runs.map(|(_, run)| *run).collect();
+        let told = all_told(ledger, &artifact.key, &row, &runs).await?;
+        let record = recorded(ledger, row.id)?;
+        if told.is_none() && record.is_none() {
+            silent.insert(row.id);
+            continue;
+        }
+        let agreed = together(row.clone(), record.as_ref(), told.as_ref())?;
+        let agreed = placed(ledger, artifact, &row, agreed).await?;
+        put(ledger, &row, agreed)?;
+    }
+    Ok(silent)
+}
+
+/// Those of some versions that events describe.
+async fn described(ledger: &mut Ledger, versions: &[VersionId]) -> Result<Vec<version::Model>, StoreError> {
+    let digests = ledger.load_versions_by_id(versions).await?;
+    let rows = digests.iter().filter_map(|digest| ledger.versions.get(digest));
+    let is_it = |row: &&version::Model| row.is_described && row.produced_revision != NEVER;
+    Ok(rows.filter(is_it).cloned().collect())
+}
+
+/// The artifacts of versions, with what events about them have come to.
+async fn load_owners(
+    ledger: &mut Ledger,
+    rows: &[version::Model],
+) -> Result<BTreeMap<ArtifactId, Artifact>, StoreError> {
+    let ids: BTreeSet<ArtifactId> = rows.iter().map(|row| row.artifact_id).collect();
+    let ids: Vec<ArtifactId> = ids.into_iter().collect();
+    let found = ledger.artifacts_by_id(&ids).await?;
+    let artifacts: BTreeMap<ArtifactId, Artifact> = found.into_iter().map(|row| (row.id, of_row(row))).collect();
+    let mut needs = Needs::default();
+    needs
+        .artifacts
+        .extend(artifacts.values().map(|artifact| artifact.digest));
+    ledger.load(&needs).await?;
+    ledger.load_dataset_stories(&ids).await?;
+    Ok(artifacts)
+}
+
+/// What an artifact is found by.
+pub fn of_row(row: artifact::Model) -> Artifact {
+    known_artifact(ArtifactKey {
+        project: row.project,
+        domain: row.domain,
+        name: row.name,
+    })
+}
+
+/// What runs, and events about the dataset itself, say of a version.
+async fn all_told(
+    ledger: &mut Ledger,
+    key: &ArtifactKey,
+    row: &version::Model,
+    runs: &[ExecutionId],
+) -> Result<Option<Told>, StoreError> {
+    let dataset = Dataset {
+        namespace: key.project.clone(),
+        name: key.name.clone(),
+    };
+    let mut told: Vec<Telling> = Vec::new();
+    for run in runs {
+        let Some(stored) = ledger.run_stories.get(run) else {
+            continue;
+        };
+        let story: RunStory = read(Some(&stored.story))?;
+        load_names(ledger, &[&story]).await?;
+        let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == dataset);
+        told.extend(story.told_of(&dataset, &row.version, is_it));
+    }
+    let stored = ledger.dataset_stories.get(&row.artifact_id);
+    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
+    told.extend(story.told_of(&row.version));
+    Ok(Told::of(&DatasetMeaning::of_all(&dataset, &row.version, &told)))
+}
+
+/// The row where its partition belongs, if it is another one than before.
+async fn placed(
+    ledger: &mut Ledger,
+    owner: &Artifact,
+    before: &version::Model,
+    row: version::Model,
+) -> Result<version::Model, StoreError> {
+    if (&row.given_values, row.given_time) == (&before.given_values, before.given_time) {
+        return Ok(row);
+    }
+    let values = values_of(row.given_values.as_deref())?;
+    let (artifact, _) = artifact_or_new(ledger, owner);
+    let schema = Schema::of(&artifact, ledger.keys_of(artifact.id))?;
+    let place = schema.place(&values, row.given_time.map(Timestamp));
+    note_what_it_brings(ledger, owner, &artifact, values.keys(), row.given_time.is_some());
     let (partition, schema_mismatch) = match place {
         Place::Unpartitioned => (None, None),
         Place::Mismatch(why) => (None, Some(why)),
-        Place::In(key) => (
-            Some(partition_or_new(ledger, &artifact, &given.artifact, &key).await?),
-            None,
-        ),
+        Place::In(key) => (Some(partition_or_new(ledger, &artifact, owner, &key).await?), None),
     };
     Ok(version::Model {
         window_start: partition.as_ref().map_or(NO_TIME, |partition| partition.window_start),
         partition_id: partition.map(|partition| partition.id),
         schema_mismatch,
-        given_values: given_values(given),
         ..row
     })
+}
+
+/// Puts a changed row in its place. Inputs that float may belong elsewhere when its time or its partition is another one.
+fn put(ledger: &mut Ledger, before: &version::Model, row: version::Model) -> Result<version::Model, StoreError> {
+    if row == *before {
+        return Ok(row);
+    }
+    if (row.created_at, row.partition_id) != (before.created_at, before.partition_id) {
+        ledger.note_produced(row.artifact_id, row.created_at.min(before.created_at));
+    }
+    let digest = Digest::from_slice(&row.key_digest);
+    let digest = digest.ok_or_else(|| StoreError::Inconsistent("a digest has not sixteen bytes".to_owned()))?;
+    ledger.versions.put(digest, row.clone());
+    Ok(row)
 }

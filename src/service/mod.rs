@@ -4,6 +4,7 @@ mod alias;
 mod apply;
 pub mod check;
 pub mod clock;
+mod content;
 mod declare;
 mod describe;
 mod event;

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_story, edge, floating_input, version};
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, artifact, edge, floating_input, version};
 
 use super::alias::move_to;
 use super::apply::{is_merged, placeholder_of, version_or_placeholder};
-use super::describe::agree;
-use super::event::read;
-use super::prepare::{Artifact, known_artifact, known_version};
-use crate::domain::key::{ArtifactKey, Digest};
-use crate::domain::openlineage::DatasetStory;
+use super::describe::{agree, of_row};
+use super::prepare::{Artifact, known_version};
+use crate::domain::key::Digest;
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs, Unsettled};
 
@@ -30,19 +28,22 @@ pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
             break;
         }
         ledger.flush().await?;
-        agree(ledger, &shared.into_iter().collect::<Vec<_>>()).await?;
+        let silent = agree(ledger, &shared.into_iter().collect::<Vec<_>>()).await?;
+        ledger.flush().await?;
         floating.extend(ledger.load_floating_past(&produced).await?);
         move_inputs(ledger, &floating).await?;
         let left: Vec<VersionId> = left
             .into_iter()
             .chain(std::mem::take(&mut ledger.unsettled.left))
+            .chain(silent.iter().copied())
             .collect();
-        let_go(ledger, left).await?;
+        let_go(ledger, left, &silent).await?;
     }
     merge(ledger, merged).await
 }
 
-/// Takes artifacts for others, under other names. One that still has versions stays: records speak of it by its own name.
+/// Takes artifacts for others, under other names. One that still has versions stays, and one that was declared: records speak of it
+/// by its own name.
 async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(), StoreError> {
     if artifacts.is_empty() {
         return Ok(());
@@ -50,7 +51,8 @@ async fn merge(ledger: &mut Ledger, artifacts: BTreeSet<ArtifactId>) -> Result<(
     ledger.flush().await?;
     let ids: Vec<ArtifactId> = artifacts.into_iter().collect();
     for row in ledger.artifacts_by_id(&ids).await? {
-        if is_merged(&row) || ledger.has_versions(row.id).await? {
+        let is_declared = row.declared_revision != NEVER;
+        if is_declared || is_merged(&row) || ledger.has_versions(row.id).await? {
             continue;
         }
         let artifact = of_row(row.clone());
@@ -133,14 +135,6 @@ async fn placeholders(
     Ok(artifacts)
 }
 
-fn of_row(row: artifact::Model) -> Artifact {
-    known_artifact(ArtifactKey {
-        project: row.project,
-        domain: row.domain,
-        name: row.name,
-    })
-}
-
 fn placeholder(
     ledger: &mut Ledger,
     artifacts: &BTreeMap<ArtifactId, Artifact>,
@@ -152,9 +146,9 @@ fn placeholder(
     Ok(version_or_placeholder(ledger, artifact, &name).id)
 }
 
-/// Lets go of versions that have lost an edge: of what no run is known to have produced any more, its content; of what
-/// nothing names any more, itself.
-async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>) -> Result<(), StoreError> {
+/// Lets go of versions that have lost an edge: of those of which nobody speaks any more, their content; of what nothing names any
+/// more, itself.
+async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>, silent: &BTreeSet<VersionId>) -> Result<(), StoreError> {
     if left.is_empty() {
         return Ok(());
     }
@@ -167,19 +161,17 @@ async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>) -> Result<(), StoreEr
             continue;
         };
         let id = row.id;
-        if row.deleted_revision != NEVER || holders.produced.contains(&id) {
+        let is_deleted = row.deleted_revision != NEVER;
+        let is_named = holders.named.contains(&id) || holders.produced.contains(&id) || aliased.contains(&id);
+        if silent.contains(&id) {
+            unproduced.push((digest, row.clone(), is_named && !is_deleted));
+            if is_deleted {
+                let tombstone = without_content(ledger, &row);
+                ledger.versions.put(digest, tombstone);
+                continue;
+            }
+        } else if row.produced_revision != NEVER || is_deleted || is_named || holders.floated.contains(&id) {
             continue;
-        }
-        let is_named = holders.named.contains(&id) || aliased.contains(&id);
-        if row.produced_revision == NEVER {
-            if is_named || holders.floated.contains(&id) {
-                continue;
-            }
-        } else {
-            if !row.is_described || is_told_of(ledger, &row).await? {
-                continue;
-            }
-            unproduced.push((digest, row.clone(), is_named));
         }
         ledger.withdraw(digest, &row);
     }
@@ -194,12 +186,15 @@ async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Whether an event about the dataset itself tells of a version.
-async fn is_told_of(ledger: &mut Ledger, row: &version::Model) -> Result<bool, StoreError> {
-    ledger.load_dataset_stories(&[row.artifact_id]).await?;
-    let stored: Option<&dataset_story::Model> = ledger.dataset_stories.get(&row.artifact_id);
-    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-    Ok(story.uses.versions.contains_key(&row.version))
+/// The row of a deleted version of which only its deletion speaks any more.
+fn without_content(ledger: &Ledger, row: &version::Model) -> version::Model {
+    version::Model {
+        revision: row.revision,
+        deleted_revision: row.deleted_revision,
+        created_at: row.created_at,
+        named_at: row.named_at.or(Some(ledger.recorded_at().0)),
+        ..placeholder_of(row.id, row, ledger)
+    }
 }
 
 /// Puts a placeholder in the place of a version that has lost its content: those who name it go on to name that.

@@ -3,6 +3,8 @@
 use entity::{NEVER, NO_TIME, artifact, partition, partition_value, version};
 
 use super::apply::{ApplyError, artifact_or_new, unproduced, version_or_placeholder};
+use super::content::values_text;
+use super::describe::add_record;
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, Mode, PreparedVersion, VersionName};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
@@ -12,13 +14,14 @@ use crate::store::ledger::Ledger;
 
 /// Creates a version given by itself.
 pub async fn create(ledger: &mut Ledger, given: &PreparedVersion, mode: Mode) -> Result<Verdict, ApplyError> {
-    let (row, created) = produce(ledger, given, mode).await.map_err(|e| within(e, "version"))?;
+    let was_there = produced(ledger, given).is_some();
+    let (row, is_news) = produce(ledger, given, mode).await.map_err(|e| within(e, "version"))?;
     let touched = Touched {
         node: NodeRef::Version(row.id),
-        created,
+        created: !was_there,
         previous: None,
     };
-    Ok(if created {
+    Ok(if is_news {
         Verdict::Applied(touched)
     } else {
         Verdict::Unchanged(touched)
@@ -33,56 +36,83 @@ pub fn within(error: ApplyError, outer: &str) -> ApplyError {
     }
 }
 
-/// Records a version's content, unless it is there already; and whether it was not.
+/// Records what is given of a version; and whether that is news. What events say of the version stays beside it.
 pub async fn produce(
     ledger: &mut Ledger,
     given: &PreparedVersion,
     mode: Mode,
 ) -> Result<(version::Model, bool), ApplyError> {
-    if let Some(row) = ledger.versions.get(&given.version.digest)
-        && row.produced_revision != NEVER
-    {
-        return match difference(row, given) {
-            None => Ok((row.clone(), false)),
-            Some(field) => Err(conflict(given, field).into()),
-        };
+    if let Some(row) = produced(ledger, given) {
+        if row.is_described {
+            return add_record(ledger, row.clone(), given, mode).await;
+        }
+        same(row, given)?;
+        return Ok((row.clone(), false));
     }
     let (artifact, _) = artifact_or_new(ledger, &given.artifact);
-    let place = Schema::of(&artifact, ledger.keys_of(artifact.id))?.place(&given.values, given.time);
-    if let (Place::Mismatch(why), Mode::Direct) = (&place, mode) {
-        return Err(Rejection::new(RejectionCode::BadUserInput, "partition", why.clone()).into());
-    }
-    note_what_it_brings(ledger, &given.artifact, &artifact, given);
+    let place = own_place(ledger, &artifact, given, mode)?;
+    note_what_it_brings(
+        ledger,
+        &given.artifact,
+        &artifact,
+        given.values.keys(),
+        given.time.is_some(),
+    );
     let row = fill(ledger, &artifact, given, place).await?;
     ledger.versions.put(given.version.digest, row.clone());
     Ok((row, true))
 }
 
+/// The row of a version that has been produced.
+fn produced<'a>(ledger: &'a Ledger, given: &PreparedVersion) -> Option<&'a version::Model> {
+    let row = ledger.versions.get(&given.version.digest);
+    row.filter(|row| row.produced_revision != NEVER)
+}
+
+/// Where a version belongs by what is given; one whose answer somebody reads is refused where it does not fit.
+pub fn own_place(
+    ledger: &Ledger,
+    artifact: &artifact::Model,
+    given: &PreparedVersion,
+    mode: Mode,
+) -> Result<Place, ApplyError> {
+    let place = Schema::of(artifact, ledger.keys_of(artifact.id))?.place(&given.values, given.time);
+    match (&place, mode) {
+        (Place::Mismatch(why), Mode::Direct) => {
+            Err(Rejection::new(RejectionCode::BadUserInput, "partition", why.clone()).into())
+        }
+        _ => Ok(place),
+    }
+}
+
+/// Refuses content that differs from what a record said before.
+pub fn same(row: &version::Model, given: &PreparedVersion) -> Result<(), Rejection> {
+    difference(row, given).map_or(Ok(()), |field| Err(conflict(given, field)))
+}
+
 /// The first field in which a version's content differs from what is given, or none. A deleted version has lost
-/// its location, metadata and card, so these are not compared; nor is a creation time that either side left open, nor what a
-/// record leaves open of a version that events describe, since they say things of it that no record would.
+/// its location, metadata and card, so these are not compared; nor is a creation time that either side left open.
 fn difference(row: &version::Model, given: &PreparedVersion) -> Option<&'static str> {
     let kept = row.deleted_revision == NEVER;
     let created_at = row
         .created_at_given
         .then_some(row.created_at)
         .zip(given.created_at.map(|t| t.0));
-    let same =
-        |stored: &Option<String>, given: &Option<String>| stored == given || (row.is_described && given.is_none());
     let comparisons = [
-        ("partition", same(&row.given_values, &given_values(given))),
+        ("partition", row.given_values == values_text(&given.values)),
         ("timePartition", row.given_time == given.time.map(|t| t.0)),
-        ("type", same(&row.data_type, &given.data_type)),
-        ("description", same(&row.description, &given.description)),
+        ("type", row.data_type == given.data_type),
+        ("description", row.description == given.description),
         ("createdAt", created_at.is_none_or(|(stored, given)| stored == given)),
-        ("location", !kept || same(&row.location, &given.location)),
-        ("metadata", !kept || same(&row.metadata, &given.metadata)),
-        ("card", !kept || same(&row.card, &given.card)),
+        ("location", !kept || row.location == given.location),
+        ("metadata", !kept || row.metadata == given.metadata),
+        ("card", !kept || row.card == given.card),
     ];
     comparisons.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }
 
-fn conflict(given: &PreparedVersion, field: &str) -> Rejection {
+/// Refuses a version that is there with another content.
+pub fn conflict(given: &PreparedVersion, field: &str) -> Rejection {
     let message = format!(
         "The version {:?} is there with another {field}: a version never changes, so give the new content another version.",
         given.version.name
@@ -90,28 +120,25 @@ fn conflict(given: &PreparedVersion, field: &str) -> Rejection {
     Rejection::new(RejectionCode::Conflict, field, message)
 }
 
-/// The partition values as they are kept.
-pub fn given_values(given: &PreparedVersion) -> Option<String> {
-    let values = PartitionKey {
-        values: given.values.clone(),
-        window: None,
-    };
-    (!given.values.is_empty()).then(|| values.values_json())
-}
-
 /// An artifact that is not declared has the keys and the time partition that its versions bring.
-pub fn note_what_it_brings(ledger: &mut Ledger, key: &Artifact, artifact: &artifact::Model, given: &PreparedVersion) {
+pub fn note_what_it_brings<'a>(
+    ledger: &mut Ledger,
+    key: &Artifact,
+    artifact: &artifact::Model,
+    keys: impl Iterator<Item = &'a String> + Clone,
+    has_time: bool,
+) {
     if artifact.declared_revision != NEVER {
         return;
     }
     let seen = ledger.keys_of(artifact.id);
-    let fresh = given.values.keys().filter(|k| !seen.contains(*k));
+    let fresh = keys.clone().filter(|k| !seen.contains(*k));
     if seen.len() + fresh.count() <= crate::domain::key::PARTITION_KEYS {
-        for key in given.values.keys() {
+        for key in keys {
             ledger.add_key(artifact.id, key);
         }
     }
-    if given.time.is_some() && artifact.time_seen_revision == NEVER {
+    if has_time && artifact.time_seen_revision == NEVER {
         let row = artifact::Model {
             time_seen_revision: ledger.revision(),
             ..artifact.clone()
@@ -149,7 +176,7 @@ async fn fill(
         partition_id,
         window_start,
         schema_mismatch,
-        given_values: given_values(given),
+        given_values: values_text(&given.values),
         given_time: given.time.map(|t| t.0),
         location: given.location.clone(),
         data_type: given.data_type.clone(),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     ArtifactId, ExecutionId, NEVER, PartitionId, VersionId, alias, artifact, artifact_key, dataset_name, dataset_story,
-    edge, event, execution, floating_input, partition, partition_value, resolved_input, revision, revision_counter,
-    run_story, symlink, version, version_value,
+    edge, event, execution, floating_input, partition, partition_value, recorded_version, resolved_input, revision,
+    revision_counter, run_story, symlink, version, version_value,
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
 
@@ -39,6 +39,8 @@ pub struct Ledger {
     pub artifacts: Table<Digest, artifact::Model>,
     /// Versions by digest of their full key.
     pub versions: Table<Digest, version::Model>,
+    /// What records said of versions that events describe too.
+    pub recorded: Table<VersionId, recorded_version::Model>,
     /// Partitions by digest.
     pub partitions: Table<Digest, partition::Model>,
     /// Executions by digest of their key.
@@ -91,7 +93,7 @@ pub struct Unsettled {
     pub floating: BTreeSet<Digest>,
     /// Versions that have lost an edge: what nothing names any more goes.
     pub left: BTreeSet<VersionId>,
-    /// Versions of which several speak: what they say adds up.
+    /// Versions of which several speak, or of which one speaks no more: what they say adds up.
     pub shared: BTreeSet<VersionId>,
     /// Artifacts that are known to be others under other names: those that are left without a version go.
     pub merging: BTreeSet<ArtifactId>,
@@ -180,6 +182,7 @@ impl Ledger {
             counter,
             artifacts: Table::new(),
             versions: Table::new(),
+            recorded: Table::new(),
             partitions: Table::new(),
             executions: Table::new(),
             aliases: Table::new(),
@@ -276,6 +279,7 @@ impl Ledger {
         self.counter_at_begin = self.counter.clone();
         self.artifacts.begin();
         self.versions.begin();
+        self.recorded.begin();
         self.partitions.begin();
         self.executions.begin();
         self.aliases.begin();
@@ -298,6 +302,7 @@ impl Ledger {
         self.counter = self.counter_at_begin.clone();
         self.artifacts.undo();
         self.versions.undo();
+        self.recorded.undo();
         self.partitions.undo();
         self.executions.undo();
         self.aliases.undo();
@@ -430,6 +435,9 @@ impl Ledger {
     /// Ends an edge that events do not say any more, if it stands and no record says it. The execution must have been loaded.
     pub fn end_edge(&mut self, execution_id: ExecutionId, role: i16, name: &str, version_id: VersionId) {
         let key = (execution_id, role, name.to_owned(), version_id);
+        if role == edge::OUTPUT {
+            self.unsettled.shared.insert(version_id);
+        }
         let may_end = |edge: &&edge::Model| edge.ended_revision == NEVER && !edge.is_recorded;
         if let Some(edge) = self.edges.get(&key).filter(may_end) {
             let ended_revision = self.counter.revision;
@@ -487,9 +495,24 @@ impl Ledger {
             self.versions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.versions, unknown);
+        self.load_recorded(&needs.versions).await?;
         self.load_executions(needs).await?;
         self.load_events(needs).await?;
         self.load_aliases(needs).await
+    }
+
+    /// Reads what records said of those versions that events describe.
+    async fn load_recorded(&mut self, versions: impl IntoIterator<Item = &Digest>) -> Result<(), StoreError> {
+        let described = versions.into_iter().filter_map(|digest| self.versions.get(digest));
+        let described = described.filter(|row| row.is_described).map(|row| row.id);
+        let unknown: Vec<VersionId> = described.filter(|id| !self.recorded.knows(id)).collect();
+        for row in bulk::find::<recorded_version::Entity, _>(&self.tx, recorded_version::Column::Id, &unknown).await? {
+            self.recorded.read(row.id, Some(row));
+        }
+        for id in unknown {
+            self.recorded.read(id, None);
+        }
+        Ok(())
     }
 
     async fn load_events(&mut self, needs: &Needs) -> Result<(), StoreError> {
@@ -724,6 +747,7 @@ impl Ledger {
             self.versions.read(digest, Some(row));
             found.push(digest);
         }
+        self.load_recorded(&found).await?;
         Ok(found)
     }
 
@@ -777,6 +801,7 @@ impl Ledger {
             .filter(version::Column::Version.is_in(versions));
         for row in self.tx.models(these).await? {
             self.unsettled.left.insert(row.id);
+            self.unsettled.shared.insert(row.id);
         }
         Ok(())
     }
@@ -815,6 +840,7 @@ impl Ledger {
             || self.artifacts.is_dirty()
             || self.versions.is_dirty()
             || !self.withdrawn.changed.is_empty()
+            || self.recorded.is_dirty()
             || self.executions.is_dirty()
             || self.aliases.is_dirty()
             || self.events.is_dirty()
@@ -848,6 +874,9 @@ impl Ledger {
             bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
             bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
             flush_version_values(&self.tx, &versions).await?;
+        }
+        for rows in self.recorded.take_unsaved().both() {
+            bulk::update::<recorded_version::Entity>(&self.tx, &rows).await?;
         }
         let executions = self.executions.take_unsaved();
         let edges = self.edges.take_unsaved();

@@ -17,7 +17,7 @@ use crate::{
         db::run,
         declaration, execution,
         fixtures::{exact, latest},
-        openlineage::{about, dataset, run as run_event},
+        openlineage::{NAMESPACE, about, dataset, run as run_event},
         process, version,
     },
 };
@@ -106,6 +106,11 @@ async fn fill(db: &TestDb) {
         app.pass(60);
         app.hear(&events).await;
     }
+    app.pass(60);
+    let beside = version("model", "m1").with("card", "# Model").json().to_string();
+    let beside = beside.replace("shop", NAMESPACE).replace("production", "default");
+    app.ingest(&[json!({"version": serde_json::from_str::<Value>(&beside).unwrap()})])
+        .await;
     app.store.close().await.unwrap();
 }
 
@@ -631,11 +636,6 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("stories", "dataset_story ", "UPDATE dataset_story SET story = '{}'"),
     (
         "stories",
-        "dataset_story ",
-        "UPDATE version SET metadata = NULL WHERE version = 'm1'",
-    ),
-    (
-        "stories",
         "execution ",
         "UPDATE edge SET ended_revision = revision WHERE name = 'raw' AND role = 1",
     ),
@@ -653,16 +653,6 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "edges",
         "edge ",
         "UPDATE edge SET is_recorded = FALSE WHERE name = 'out'",
-    ),
-    (
-        "stories",
-        "execution ",
-        "UPDATE version SET created_at = created_at + 1 WHERE version = 'r1'",
-    ),
-    (
-        "stories",
-        "execution ",
-        "UPDATE version SET metadata = NULL WHERE version = 'r1'",
     ),
     (
         "executions",
@@ -751,6 +741,36 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
         "withdrawn versions",
         "version ",
         "UPDATE edge SET ended_revision = revision WHERE name = 'raw' AND role = 1",
+    ),
+    (
+        "stories",
+        "dataset_story ",
+        "UPDATE version SET is_described = FALSE WHERE version = 'm1'",
+    ),
+    (
+        "described versions",
+        "version ",
+        "UPDATE version SET card = NULL WHERE version = 'm1'",
+    ),
+    (
+        "described versions",
+        "version ",
+        "UPDATE version SET metadata = NULL WHERE version = 'r1'",
+    ),
+    (
+        "described versions",
+        "version ",
+        "UPDATE version SET created_at = created_at + 1 WHERE version = 'r1'",
+    ),
+    (
+        "recorded versions",
+        "version ",
+        "UPDATE recorded_version SET content = '['",
+    ),
+    (
+        "recorded versions",
+        "recorded_version ",
+        "UPDATE version SET is_described = FALSE WHERE version = 'm1'",
     ),
     (
         "kept answers",
@@ -847,7 +867,7 @@ on_both_databases! {
         assert_eq!(checked.status.code(), Some(1), "{said}");
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines[0], "metadata: version 2: metadata is a JSON object, or none");
-        assert!(lines.len() == 2 && lines[1].ends_with("rows as of revision 11: 1 thing is wrong"), "{said}");
+        assert!(lines.len() == 2 && lines[1].ends_with("rows as of revision 12: 1 thing is wrong"), "{said}");
 
         corrupt(&db, "UPDATE version SET key_digest = substr(key_digest, 1, 15)").await;
         corrupt(&db, "UPDATE edge SET name = name || ' '").await;

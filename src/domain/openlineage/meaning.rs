@@ -97,23 +97,52 @@ pub struct DatasetMeaning {
     pub metadata: Facets,
 }
 
+/// What one who speaks of a version says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telling {
+    said: Use,
+    partition: PartitionValues,
+    created_at: Timestamp,
+}
+
 impl DatasetMeaning {
-    /// What all who speak of a version say of it, each facet as it was said last.
-    pub fn of_all(dataset: &Dataset, version: &str, said: &[Use]) -> Self {
-        let all = said.iter().fold(Use::default(), |all, one| all.and(one));
-        meaning_of(dataset, version.to_owned(), PartitionValues::new(), None, &all)
+    /// What all who speak of a version say of it, each facet as it was said last. It was not produced when nobody speaks of it.
+    pub fn of_all(dataset: &Dataset, version: &str, told: &[Telling]) -> Self {
+        let all = told.iter().fold(Use::default(), |all, one| all.and(&one.said));
+        // They agree on it, where they say it.
+        let partition = told
+            .iter()
+            .map(|one| &one.partition)
+            .filter(|one| !one.is_empty())
+            .min();
+        let created_at = told.iter().map(|one| one.created_at.0).min();
+        meaning_of(
+            dataset,
+            version.to_owned(),
+            partition.cloned().unwrap_or_default(),
+            created_at,
+            &all,
+        )
     }
 }
 
 impl RunStory {
-    /// What it says of a version that it names, of one dataset by any of its names.
-    pub fn said_of(&self, version: &str, is_dataset: impl Fn(&Dataset) -> bool) -> Option<Use> {
+    /// What it says of a version that it has written, of one dataset by any of its names.
+    pub fn told_of(&self, dataset: &Dataset, version: &str, is_it: impl Fn(&Dataset) -> bool) -> Option<Telling> {
         let mut all = Uses::default();
-        let its = self.outputs.iter().filter(|(dataset, _)| is_dataset(dataset));
+        let its = self.outputs.iter().filter(|(name, _)| is_it(name));
         its.for_each(|(_, uses)| all.extend(uses));
-        let own = all.versions.get(version)?;
-        self.named_at(own)?;
-        Some(own.and(&all.plain))
+        let mut written = self.written(dataset, &all).into_iter().map(|output| output.version);
+        let meant = written.find(|written| written.version == version)?;
+        let said = match all.versions.get(version) {
+            Some(own) => own.and(&all.plain),
+            None => all.plain,
+        };
+        Some(Telling {
+            said,
+            partition: meant.partition,
+            created_at: meant.created_at?,
+        })
     }
 
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
@@ -301,6 +330,16 @@ impl DatasetStory {
         versions
             .map(|(version, said)| meaning_of(dataset, version.clone(), PartitionValues::new(), said.first, said))
             .collect()
+    }
+
+    /// What it says of a version.
+    pub fn told_of(&self, version: &str) -> Option<Telling> {
+        let said = self.uses.versions.get(version)?;
+        Some(Telling {
+            said: said.clone(),
+            partition: PartitionValues::new(),
+            created_at: Timestamp(said.first?),
+        })
     }
 
     /// What is said of the dataset itself, whatever its version: each facet as it was said last.

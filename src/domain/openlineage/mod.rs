@@ -10,7 +10,7 @@ mod story;
 mod subset;
 
 pub use event::{Dataset, Event, EventKind, EventType, Facets, Mention, RunKey};
-pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, UNVERSIONED, by_version};
+pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, Telling, UNVERSIONED, by_version};
 pub use story::{DatasetStory, RunStory, Use};
 pub use subset::PartitionValues;
 

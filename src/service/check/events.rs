@@ -13,7 +13,6 @@ use super::super::event::{floating_digest, named, read};
 use super::super::merge::Fields;
 use super::super::symlink::pair;
 use super::{Check, Told};
-use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey};
 use crate::domain::openlineage::{
     Dataset, DatasetMeaning, DatasetStory, Event, EventType, Input, InputVersion, Meaning, Output, RunStory,
@@ -23,13 +22,7 @@ use crate::store::StoreError;
 use crate::store::check::Snapshot;
 
 /// The names of all rules of this module.
-pub(super) const RULES: [&str; 5] = [
-    "events",
-    "stories",
-    "floating inputs",
-    "other names",
-    "withdrawn versions",
-];
+pub(super) const RULES: [&str; 4] = ["events", "stories", "floating inputs", "other names"];
 
 /// Going through the tables.
 impl<F: FnMut(Told)> Check<F> {
@@ -40,8 +33,7 @@ impl<F: FnMut(Told)> Check<F> {
         self.dataset_stories().await?;
         self.floating_inputs().await?;
         self.symlinks().await?;
-        self.families().await?;
-        self.unproduced().await
+        self.families().await
     }
 
     async fn events(&mut self) -> Result<(), StoreError> {
@@ -211,32 +203,6 @@ impl<F: FnMut(Told)> Check<F> {
             (self.told)(Told::Rows(ids.len()));
         }
     }
-
-    /// A version that events describe goes when no run has made it and no event about the dataset tells of it.
-    async fn unproduced(&mut self) -> Result<(), StoreError> {
-        let mut after = 0;
-        loop {
-            let rows = self.snapshot.described_without_producer(after).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.id.0;
-            let owners: BTreeSet<ArtifactId> = rows.iter().map(|row| row.artifact_id).collect();
-            let owners: Vec<ArtifactId> = owners.into_iter().collect();
-            let column = dataset_story::Column::Id;
-            let stories = self.snapshot.with::<dataset_story::Entity, _>(column, &owners).await?;
-            let told: BTreeMap<ArtifactId, DatasetStory> = stories
-                .iter()
-                .map(|row| (row.id, read(Some(&row.story)).unwrap_or_default()))
-                .collect();
-            let is_told = |row: &version::Model| {
-                let story = told.get(&row.artifact_id);
-                story.is_some_and(|story| story.uses.versions.contains_key(&row.version))
-            };
-            for row in rows.iter().filter(|row| !is_told(row)) {
-                let right = "it is withdrawn, since no event tells of it any more".to_owned();
-                self.found("withdrawn versions", format!("version {}", row.id.0), right);
-            }
-        }
-    }
 }
 
 fn dataset_of(row: &artifact::Model) -> Dataset {
@@ -256,13 +222,13 @@ fn key_of(row: &artifact::Model) -> ArtifactKey {
 
 /// Of which artifacts names are.
 #[derive(Debug, Default)]
-struct Names {
+pub(super) struct Names {
     other: HashMap<Vec<u8>, dataset_name::Model>,
     own: HashMap<Vec<u8>, ArtifactId>,
 }
 
 impl Names {
-    async fn of(snapshot: &Snapshot, digests: BTreeSet<Vec<u8>>) -> Result<Self, StoreError> {
+    pub(super) async fn of(snapshot: &Snapshot, digests: BTreeSet<Vec<u8>>) -> Result<Self, StoreError> {
         let digests: Vec<Vec<u8>> = digests.into_iter().collect();
         let other = snapshot.with::<dataset_name::Entity, _>(dataset_name::Column::Digest, &digests);
         let other = other.await?.into_iter().map(|row| (row.digest.clone(), row)).collect();
@@ -272,7 +238,7 @@ impl Names {
     }
 
     /// The name under which a dataset is kept.
-    fn kept(&self, dataset: &Dataset) -> Dataset {
+    pub(super) fn kept(&self, dataset: &Dataset) -> Dataset {
         let row = self.other.get(&dataset.key().digest().to_vec());
         row.and_then(|row| serde_json::from_str(&row.dataset).ok())
             .unwrap_or_else(|| dataset.clone())
@@ -387,28 +353,12 @@ fn version_right(said: &DatasetMeaning, versions: &Versions) -> Option<String> {
         Ok(row) => row,
         Err(right) => return Some(right),
     };
-    let created_at = said.created_at?;
+    said.created_at?;
     let id = row.id.0;
     if row.produced_revision == NEVER {
         return Some(format!("its version {id} has been produced"));
     }
-    if !row.is_described {
-        return None;
-    }
-    if row.created_at > created_at.0 {
-        return Some(format!("created_at of its version {id} is at most {}", created_at.0));
-    }
-    let stored = row.metadata.as_deref().unwrap_or("{}");
-    let Ok(facets) = json::read::<serde_json::Map<String, serde_json::Value>>(stored) else {
-        return Some(format!("metadata of its version {id} is a JSON object"));
-    };
-    let lacking = said.metadata.keys().find(|facet| !facets.contains_key(*facet));
-    if let Some(facet) = lacking {
-        return Some(format!("metadata of its version {id} has the facet {facet:?}"));
-    }
-    let lost =
-        said.data_type.is_some() && row.data_type.is_none() || said.description.is_some() && row.description.is_none();
-    lost.then(|| format!("its version {id} has the type and the description that its facets give it"))
+    (!row.is_described).then(|| format!("its version {id} is_described"))
 }
 
 /// What is wrong: the check, the row and what would be right.

@@ -3,6 +3,7 @@
 //! What a statement can say is an entry in the store's list (`store::check`). What only the rules of writing know is a
 //! `Rule` over rows, in one of the lists below: a rule of its own for each thing that can be wrong, named for whoever reads it.
 
+mod described;
 mod events;
 
 use std::cmp::Ordering;
@@ -74,6 +75,7 @@ pub async fn check(store: &Store, told: impl FnMut(Told)) -> Result<i64, StoreEr
     check.executions().await?;
     check.edges().await?;
     check.told_by_events().await?;
+    check.described_versions().await?;
     Ok(check.snapshot.newest())
 }
 
@@ -139,6 +141,7 @@ pub fn rule_names() -> BTreeSet<&'static str> {
         .chain(of_others)
         .chain(["revisions", "changes in the log"])
         .chain(events::RULES)
+        .chain(described::RULES)
         .collect()
 }
 
@@ -553,10 +556,17 @@ fn came(v: &VersionRow, owner: &Owner) -> Came {
 fn brought_keys(v: &VersionRow) -> Option<String> {
     let owner = v.artifact.as_ref()?;
     let produced = v.row.produced_revision;
-    if produced == NEVER || !matches!(came(v, owner), Came::Undeclared | Came::Before) {
+    let came = came(v, owner);
+    if produced == NEVER || !matches!(came, Came::Undeclared | Came::Before) {
         return None;
     }
-    if v.row.given_time.is_some() && owner.row.time_seen_revision > produced {
+    if v.row.is_described && matches!(came, Came::Before) {
+        // What says to which partition it belongs may have come after the declaration.
+        return None;
+    }
+    // What events describe may have got its values later.
+    let by = if v.row.is_described { NEVER } else { produced };
+    if v.row.given_time.is_some() && owner.row.time_seen_revision > by {
         return Some(format!(
             "its artifact's time_seen_revision is at most {produced}, since it has a time partition"
         ));
@@ -565,8 +575,6 @@ fn brought_keys(v: &VersionRow) -> Option<String> {
     if matches!(seen(owner).place(&values, None), Place::Mismatch(_)) {
         return None;
     }
-    // What events describe may have got its values later.
-    let by = if v.row.is_described { NEVER } else { produced };
     let lacking = values
         .keys()
         .find(|key| owner.keys.get(*key).is_none_or(|since| *since > by));

@@ -110,21 +110,14 @@ impl Snapshot {
         Ok(rows.into_tuple().all(&self.transaction).await?)
     }
 
-    /// The versions after an id that events describe and no execution produces, ascending.
-    pub async fn described_without_producer(&self, after: i64) -> Result<Vec<version::Model>, StoreError> {
-        let sql = format!(
-            "SELECT * FROM version v WHERE v.id > $1 AND v.is_described AND v.produced_revision <> {never} AND v.ordinal > 0
-             AND v.deleted_revision = {never} AND NOT EXISTS (SELECT 1 FROM edge g
-               WHERE g.version_id = v.id AND g.role = {output} AND g.ended_revision = {never})
-             ORDER BY v.id LIMIT {LONG_CHUNK}",
-            never = entity::NEVER,
-            output = edge::OUTPUT,
-        );
-        let backend = self.transaction.get_database_backend();
-        let statement = Statement::from_sql_and_values(backend, sql, [after.into()]);
-        Ok(version::Entity::find()
-            .from_raw_sql(statement)
-            .all(&self.transaction)
-            .await?)
+    /// The versions after an id that events describe, ascending.
+    pub async fn described_versions(&self, after: i64) -> Result<Vec<version::Model>, StoreError> {
+        let select = version::Entity::find()
+            .filter(version::Column::Id.gt(after))
+            .filter(version::Column::IsDescribed.eq(true))
+            .filter(version::Column::ProducedRevision.lt(entity::NEVER))
+            .filter(version::Column::Ordinal.gt(0));
+        let rows = select.order_by_asc(version::Column::Id).limit(LONG_CHUNK);
+        Ok(rows.all(&self.transaction).await?)
     }
 }

@@ -45,7 +45,7 @@ pub struct CheckedTable {
 }
 
 /// Every table but the log of revisions and its counter.
-pub const CHECKED_TABLES: [CheckedTable; 17] = [
+pub const CHECKED_TABLES: [CheckedTable; 18] = [
     CheckedTable {
         name: "artifact",
         row: "'artifact ' || t.id",
@@ -97,6 +97,13 @@ pub const CHECKED_TABLES: [CheckedTable; 17] = [
         row: "'version_value ' || t.version_id || ' ' || t.key",
         references: &[("version_id", "version")],
         revisions: &[],
+        counter: None,
+    },
+    CheckedTable {
+        name: "recorded_version",
+        row: "'recorded_version ' || t.id",
+        references: &[("id", "version")],
+        revisions: &["revision"],
         counter: None,
     },
     CheckedTable {
@@ -183,7 +190,7 @@ pub const CHECKED_TABLES: [CheckedTable; 17] = [
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 35] = [
+const INVARIANTS: [(&str, &str); 36] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -202,7 +209,8 @@ const INVARIANTS: [(&str, &str); 35] = [
         "recorded times",
         "SELECT 'version ' || v.id, 'created_at is ' || r.recorded_at || ', when it was recorded, since none was given'
          FROM version v JOIN revision r ON r.id = v.produced_revision
-         WHERE NOT v.created_at_given AND v.created_at <> r.recorded_at",
+         WHERE NOT v.created_at_given AND v.created_at <> r.recorded_at
+         AND NOT EXISTS (SELECT 1 FROM recorded_version k WHERE k.id = v.id)",
     ),
     (
         "keys of artifacts",
@@ -217,7 +225,8 @@ const INVARIANTS: [(&str, &str); 35] = [
         "SELECT 'artifact ' || a.id, 'a version that revision ' || a.time_seen_revision || ' produced has a time partition'
          FROM artifact a WHERE a.time_seen_revision <> {never} AND NOT EXISTS (
            SELECT 1 FROM version v
-           WHERE v.artifact_id = a.id AND v.given_time IS NOT NULL AND v.produced_revision = a.time_seen_revision)",
+           WHERE v.artifact_id = a.id AND v.given_time IS NOT NULL AND v.produced_revision = a.time_seen_revision)
+         AND NOT EXISTS (SELECT 1 FROM version v WHERE v.artifact_id = a.id AND {described})",
     ),
     (
         "partitions",
@@ -373,6 +382,12 @@ const INVARIANTS: [(&str, &str); 35] = [
         "merged artifacts",
         "SELECT 'artifact ' || id, 'it is back only after it was another one'
          FROM artifact WHERE returned_revision <> {never} AND returned_revision <= merged_revision",
+    ),
+    (
+        "recorded versions",
+        "SELECT 'recorded_version ' || k.id, 'its version is there, and events describe it, since revision ' || k.revision || ' at the latest'
+         FROM recorded_version k JOIN version v ON v.id = k.id
+         WHERE v.ordinal < 0 OR NOT v.is_described OR v.produced_revision > k.revision",
     ),
     (
         "withdrawn versions",

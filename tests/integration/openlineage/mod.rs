@@ -7,5 +7,6 @@ mod order;
 mod past;
 mod picture;
 mod real;
+mod records;
 mod runs;
 mod soundness;

@@ -108,7 +108,7 @@ pub async fn picture(app: &TestApp) -> Vec<String> {
     let mut lines: Vec<String> = export(&app.db.url).await.lines().map(str::to_owned).collect();
     lines.extend(edges(app).await);
     let query = "{ artifacts(orderBy: {field: NAME, direction: ASC}) { nodes { name metadata otherNames { name } versionCount latest { createdAt }
-        versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version state createdAt metadata aliases partition { value(key: \"day\") } producer { name } } }
+        versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version state createdAt location type description metadata card schemaMismatch aliases partition { value(key: \"day\") } producer { name } } }
         partitions { nodes { value(key: \"day\") versionCount latest { createdAt } } } } } }";
     let data = app.data(query, json!({})).await;
     for artifact in data["artifacts"]["nodes"].as_array().unwrap() {
@@ -142,8 +142,8 @@ async fn picture_of(backend: DbBackend, events: &[Value], clients: usize, at_a_t
 }
 
 /// Shuffled by one number for each event; of three, one comes twice.
-pub fn shuffled(events: &[Value], places: &[(u32, u32)]) -> Vec<Value> {
-    let mut placed: BTreeMap<(u32, usize), &Value> = BTreeMap::new();
+pub fn shuffled<T: Clone>(events: &[T], places: &[(u32, u32)]) -> Vec<T> {
+    let mut placed: BTreeMap<(u32, usize), &T> = BTreeMap::new();
     for (index, (event, (one, other))) in events.iter().zip(places.iter().cycle()).enumerate() {
         placed.insert((*one, 2 * index), event);
         if one % 3 == 0 {
