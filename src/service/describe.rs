@@ -1,7 +1,6 @@
 //! Versions that events describe: their facets add up, and they are there as soon as a run has made them.
 
 use entity::{ExecutionId, NEVER, NO_TIME, VersionId, version};
-use serde_json::{Map, Value};
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
 use super::event::{named, read};
@@ -11,7 +10,7 @@ use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
 use super::version::{given_values, note_what_it_brings, partition_or_new, produce};
 use crate::domain::json;
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Facets, RunStory, Use};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Facets, RunStory, Use, to_json};
 use crate::store::StoreError;
 use crate::store::ledger::Ledger;
 
@@ -62,7 +61,7 @@ fn prepared(said: &DatasetMeaning) -> Result<PreparedVersion, StoreError> {
 }
 
 fn stored(facets: &Facets) -> Option<String> {
-    (!facets.is_empty()).then(|| serde_json::to_string(facets).unwrap_or_default())
+    (!facets.is_empty()).then(|| to_json(facets))
 }
 
 /// Adds what is said to what others have said of the same version. What makes it another thing, its schema or its partition, they
@@ -79,9 +78,9 @@ async fn add_up(
     if values != row.given_values && values_before.as_ref() != Some(&row.given_values) {
         return Err(contradiction(said, "partition").into());
     }
-    let known: Map<String, Value> = match &row.metadata {
+    let known: Facets = match &row.metadata {
         Some(text) => json::read(text).map_err(|e| StoreError::Inconsistent(format!("metadata: {e}")))?,
-        None => Map::new(),
+        None => Facets::new(),
     };
     let is_shared = before.is_none_or(|before| before.metadata != known);
     if is_shared {
@@ -180,11 +179,7 @@ async fn all_said(
     Ok(said)
 }
 
-fn add_facets(
-    mut known: Map<String, Value>,
-    said: &DatasetMeaning,
-    before: Option<&DatasetMeaning>,
-) -> Result<Map<String, Value>, Rejection> {
+fn add_facets(mut known: Facets, said: &DatasetMeaning, before: Option<&DatasetMeaning>) -> Result<Facets, Rejection> {
     let own = |name: &str| before.and_then(|before| before.metadata.get(name));
     known.retain(|name, facet| said.metadata.contains_key(name) || own(name) != Some(facet));
     for (name, facet) in &said.metadata {

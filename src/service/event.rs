@@ -3,6 +3,7 @@
 //! An event is applied by its difference: what the story meant before, and what it means with it. Whatever order events come
 //! in, the differences add up to the meaning of all of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
@@ -129,21 +130,57 @@ async fn hear_of_run(
     digest: Digest,
 ) -> Result<ExecutionId, ApplyError> {
     let known = ledger.executions.get(&digest).map(|row| row.id);
-    let stored = known.and_then(|id| ledger.run_stories.get(&id));
-    let before: RunStory = read(stored.map(|row| row.story.as_str()))?;
-    let mut story = before.clone();
-    story.add(&given.event);
-    load_names(ledger, &[&story]).await?;
-    let (was, is) = (meaning(ledger, &before)?, meaning(ledger, &story)?);
-    load_changed(ledger, [&was, &is]).await?;
+    let stored = known
+        .and_then(|id| ledger.run_stories.get(&id))
+        .map(|row| read(Some(&row.story)));
+    let heard = heard(ledger, given, stored.transpose()?).await?;
+    let (was, is) = (&heard.was, heard.is.as_ref());
+    load_changed(ledger, [was, is]).await?;
     for mention in given.event.mentions() {
         artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
     }
-    let (id, recorded) = tell_execution(ledger, key, digest, &is)?;
-    change(ledger, id, digest, [&was, &is]).await?;
-    let story = write(&story)?;
+    let (id, recorded) = tell_execution(ledger, key, digest, is)?;
+    change(ledger, id, digest, [was, is]).await?;
+    let story = write(heard.story.as_ref())?;
     ledger.run_stories.put(id, run_story::Model { id, story, recorded });
     Ok(id)
+}
+
+/// What an event makes of a story.
+struct Heard<'a> {
+    story: Cow<'a, RunStory>,
+    was: Meaning,
+    is: Cow<'a, Meaning>,
+}
+
+/// Adds an event to a story. One that begins it has been understood before, unless a dataset is kept under another name.
+async fn heard<'a>(
+    ledger: &mut Ledger,
+    given: &'a PreparedEvent,
+    stored: Option<RunStory>,
+) -> Result<Heard<'a>, ApplyError> {
+    let Some(mut story) = stored else {
+        let mut mentions = given.event.mentions();
+        let is_renamed = mentions.any(|mention| ledger.names.get(&mention.dataset.key().digest()).is_some());
+        let is = match is_renamed {
+            true => Cow::Owned(meaning(ledger, &given.story)?),
+            false => Cow::Borrowed(&given.meaning),
+        };
+        return Ok(Heard {
+            story: Cow::Borrowed(&given.story),
+            was: Meaning::default(),
+            is,
+        });
+    };
+    load_names(ledger, &[&story]).await?;
+    let was = meaning(ledger, &story)?;
+    story.add(&given.event);
+    let is = Cow::Owned(meaning(ledger, &story)?);
+    Ok(Heard {
+        story: Cow::Owned(story),
+        was,
+        is,
+    })
 }
 
 /// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means. What has changed must

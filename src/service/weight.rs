@@ -132,6 +132,7 @@ impl Owns for PreparedEvent {
         let Self {
             event,
             execution: _,
+            story: _,
             meaning: _,
         } = self;
         EVENT_FORMS * event.body.len()

@@ -1,15 +1,16 @@
 //! What a story means in our own terms: an execution, what it wrote, and what it read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
 
 use super::DOMAIN;
-use super::event::{Dataset, EventType, Facets};
+use super::event::{Dataset, EventType};
+use super::facet::{Facets, clean, object, quoted, text, to_json};
 use super::story::{DatasetStory, RunStory, Use, Uses};
 use super::subset::PartitionValues;
-use crate::domain::json::without_nul;
 use crate::domain::key::{Digest, ExecutionKey, LONG_NAME, SHORT_NAME};
 use crate::domain::record::{ExecutionKind, ExecutionState};
 use crate::domain::time::Timestamp;
@@ -34,8 +35,8 @@ pub struct Meaning {
     pub ended_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<String>,
-    /// Its facets, and those of what it read.
-    pub metadata: Map<String, Value>,
+    /// Its facets, and those of what it read, as a JSON object; none where there are none.
+    pub metadata: Option<String>,
     /// What it read.
     pub inputs: Vec<Input>,
     /// What it wrote.
@@ -100,7 +101,7 @@ pub struct DatasetMeaning {
 impl DatasetMeaning {
     /// What all who speak of a version say of it, each facet as it was said last.
     pub fn of_all(dataset: &Dataset, version: &str, said: &[Use]) -> Self {
-        let all = said.iter().fold(Use::default(), |all, one| all.and(one));
+        let all = said.iter().fold(Use::default(), |all, one| all.and(one).into_owned());
         meaning_of(dataset, version.to_owned(), PartitionValues::new(), None, &all)
     }
 }
@@ -113,7 +114,7 @@ impl RunStory {
         its.for_each(|(_, uses)| all.extend(uses));
         let own = all.versions.get(version)?;
         self.named_at(own)?;
-        Some(own.and(&all.plain))
+        Some(own.and(&all.plain).into_owned())
     }
 
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
@@ -127,7 +128,7 @@ impl RunStory {
             parent: self.parent(),
             started_at: self.started_at().map(Timestamp),
             ended_at: self.end().map(|(_, at)| Timestamp(at)),
-            error: self.run.get("errorMessage").and_then(|facet| text(facet, "message")),
+            error: self.run.get("errorMessage").and_then(|facet| facet.text("message")),
             metadata: self.metadata(),
             inputs: inputs
                 .iter()
@@ -141,7 +142,7 @@ impl RunStory {
     }
 
     fn kind(&self) -> Option<ExecutionKind> {
-        let facet = self.job.get("jobType")?;
+        let facet = &self.job.get("jobType")?.value();
         let job_type = text(facet, "jobType")?.to_ascii_uppercase();
         let integration = text(facet, "integration").unwrap_or_default().to_ascii_uppercase();
         let is_whole = match job_type.as_str() {
@@ -167,7 +168,7 @@ impl RunStory {
     }
 
     fn parent(&self) -> Option<ExecutionKey> {
-        let facet = self.run.get("parent")?;
+        let facet = self.run.get("parent")?.value();
         let key = ExecutionKey {
             project: text(facet.get("job")?, "namespace")?,
             domain: DOMAIN.to_owned(),
@@ -189,24 +190,22 @@ impl RunStory {
         self.started_at().or(self.last).unwrap_or_default()
     }
 
-    fn metadata(&self) -> Map<String, Value> {
-        let mut metadata = Map::new();
-        for (name, facets) in [("run", &self.run), ("job", &self.job)] {
-            let standing = facets.standing();
-            if !standing.is_empty() {
-                metadata.insert(name.to_owned(), Value::Object(standing));
-            }
-        }
-        let inputs: Vec<Value> = self
+    /// In the order of names.
+    fn metadata(&self) -> Option<String> {
+        let described: Vec<String> = self
             .inputs
             .iter()
             .filter_map(|(dataset, uses)| described(dataset, uses))
             .collect();
-        if !inputs.is_empty() {
-            metadata.insert("inputs".to_owned(), Value::Array(inputs));
-        }
-        metadata.values_mut().for_each(without_nul);
-        metadata
+        let inputs = (!described.is_empty()).then(|| format!("[{}]", described.join(",")));
+        let [job, run] =
+            [&self.job, &self.run].map(|facets| Some(clean(facets.standing())).filter(|facets| !facets.is_empty()));
+        let [job, run] = [job, run].map(|facets| facets.as_ref().map(to_json));
+        let members = [("inputs", inputs), ("job", job), ("run", run)];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, member)| Some((name, Cow::Owned(member?))));
+        Some(object(members)).filter(|text| text != "{}")
     }
 
     fn read(&self, dataset: &Dataset, uses: &Uses) -> Vec<Input> {
@@ -304,21 +303,19 @@ impl DatasetStory {
     }
 
     /// What is said of the dataset itself, whatever its version: each facet as it was said last.
-    pub fn metadata(&self) -> Map<String, Value> {
-        let all = self
-            .uses
-            .versions
-            .values()
-            .fold(self.uses.plain.clone(), |all, said| all.and(said));
-        clean(all.facets.standing())
+    pub fn metadata(&self) -> Facets {
+        clean(self.uses.all().facets.standing())
     }
 }
 
 /// What was said of datasets, under the names under which they are kept.
-fn renamed(said: &BTreeMap<Dataset, Uses>, kept: impl Fn(&Dataset) -> Dataset) -> BTreeMap<Dataset, Uses> {
-    let mut all: BTreeMap<Dataset, Uses> = BTreeMap::new();
+fn renamed(said: &BTreeMap<Dataset, Uses>, kept: impl Fn(&Dataset) -> Dataset) -> BTreeMap<Dataset, Cow<'_, Uses>> {
+    let mut all: BTreeMap<Dataset, Cow<'_, Uses>> = BTreeMap::new();
     for (dataset, uses) in said {
-        all.entry(kept(dataset)).or_default().extend(uses);
+        match all.entry(kept(dataset)) {
+            Entry::Vacant(place) => drop(place.insert(Cow::Borrowed(uses))),
+            Entry::Occupied(mut known) => known.get_mut().to_mut().extend(uses),
+        }
     }
     all
 }
@@ -330,7 +327,7 @@ fn meaning_of(
     created_at: Option<i64>,
     said: &Use,
 ) -> DatasetMeaning {
-    let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| text(facet, member));
+    let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| facet.text(member));
     let mut metadata = said.facets.standing();
     metadata.extend(said.own.standing());
     DatasetMeaning {
@@ -345,33 +342,18 @@ fn meaning_of(
     }
 }
 
-fn clean(facets: Facets) -> Facets {
-    let mut value = Value::Object(facets);
-    without_nul(&mut value);
-    match value {
-        Value::Object(facets) => facets,
-        _ => Facets::new(),
-    }
-}
-
-/// What was said of an input, where something was.
-fn described(dataset: &Dataset, uses: &Uses) -> Option<Value> {
-    let all = uses
-        .versions
-        .values()
-        .fold(uses.plain.clone(), |all, said| all.and(said));
-    let mut described = Map::new();
-    for (member, facets) in [("facets", all.facets.standing()), ("inputFacets", all.own.standing())] {
-        if !facets.is_empty() {
-            described.insert(member.to_owned(), Value::Object(facets));
-        }
-    }
-    if described.is_empty() {
+/// What was said of an input, where something was: its members in the order of their names.
+fn described(dataset: &Dataset, uses: &Uses) -> Option<String> {
+    let all = uses.all();
+    let [facets, own] = [&all.facets, &all.own].map(|said| clean(said.standing()));
+    if facets.is_empty() && own.is_empty() {
         return None;
     }
-    described.insert("namespace".to_owned(), dataset.namespace.clone().into());
-    described.insert("name".to_owned(), dataset.name.clone().into());
-    Some(Value::Object(described))
+    let member = |name, facets: &Facets| Some((name, Cow::Owned(to_json(facets)))).filter(|_| !facets.is_empty());
+    let facets = [member("facets", &facets), member("inputFacets", &own)];
+    let names = [("name", &dataset.name), ("namespace", &dataset.namespace)];
+    let names = names.map(|(member, name)| (member, Cow::Owned(quoted(name))));
+    Some(object(facets.into_iter().flatten().chain(names)))
 }
 
 /// Where the data lies, where namespace and name say so.
@@ -427,11 +409,6 @@ impl Input {
             } => in_partition(UNVERSIONED, values),
         }
     }
-}
-
-fn text(value: &Value, member: &str) -> Option<String> {
-    let text = value.get(member)?.as_str()?;
-    Some(text.replace('\0', "\u{fffd}")).filter(|text| !text.is_empty())
 }
 
 /// The outputs of a meaning by what they are.

@@ -16,7 +16,7 @@ use super::{Check, Told};
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Event, EventType, Input, InputVersion, Meaning, Output, RunStory,
+    Dataset, DatasetMeaning, DatasetStory, Event, EventType, Facets, Input, InputVersion, Meaning, Output, RunStory,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -399,7 +399,7 @@ fn version_right(said: &DatasetMeaning, versions: &Versions) -> Option<String> {
         return Some(format!("created_at of its version {id} is at most {}", created_at.0));
     }
     let stored = row.metadata.as_deref().unwrap_or("{}");
-    let Ok(facets) = json::read::<serde_json::Map<String, serde_json::Value>>(stored) else {
+    let Ok(facets) = json::read::<Facets>(stored) else {
         return Some(format!("metadata of its version {id} is a JSON object"));
     };
     let lacking = said.metadata.keys().find(|facet| !facets.contains_key(*facet));
