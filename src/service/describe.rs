@@ -112,6 +112,8 @@ async fn add_up(
     if changed != row {
         if changed.created_at < row.created_at || changed.partition_id != row.partition_id {
             ledger.note_produced(row.artifact_id, created_at);
+            // Inputs that were at it may belong at one that is later than it is now.
+            ledger.note_produced(row.artifact_id, row.created_at);
         }
         ledger.versions.put(given.version.digest, changed);
     }
