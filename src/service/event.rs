@@ -20,7 +20,8 @@ use super::symlink::{kept_name, learn, load_names, meaning, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Input, InputVersion, Meaning, Output, PartitionValues, RunStory, by_version,
+    Dataset, DatasetMeaning, DatasetStory, Event, Input, InputVersion, Meaning, Output, PartitionValues, RunStory,
+    by_version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -136,9 +137,7 @@ async fn hear_of_run(
     let heard = heard(ledger, given, stored.transpose()?).await?;
     let (was, is) = (&heard.was, heard.is.as_ref());
     load_changed(ledger, [was, is]).await?;
-    for mention in given.event.mentions() {
-        artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
-    }
+    name_artifacts(ledger, &given.event).await?;
     let (id, recorded) = tell_execution(ledger, key, digest, is)?;
     change(ledger, id, digest, [was, is]).await?;
     let story = write(heard.story.as_ref())?;
@@ -295,12 +294,24 @@ pub async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Resu
     let mut needs = Needs::default();
     need_versions(&mut needs, &changed(was, is));
     need_versions(&mut needs, &changed(is, was));
-    let named = is.inputs.iter().map(|input| &input.dataset);
-    let named = named.chain(is.outputs.iter().map(|output| &output.version.dataset));
-    needs.artifacts.extend(named.map(|dataset| dataset.key().digest()));
     let parents = [was, is].map(|said| said.parent.as_ref().map(ExecutionKey::digest));
     needs.parents.extend(parents.into_iter().flatten());
     ledger.load(&needs).await
+}
+
+/// Has an artifact be there for each dataset that an event names.
+async fn name_artifacts(ledger: &mut Ledger, event: &Event) -> Result<(), StoreError> {
+    let kept = event.mentions().map(|mention| kept_name(ledger, &mention.dataset));
+    let artifacts: Vec<Artifact> = kept
+        .map(|kept| Ok(known_artifact(kept?.key())))
+        .collect::<Result<_, StoreError>>()?;
+    let mut needs = Needs::default();
+    needs.artifacts.extend(artifacts.iter().map(|artifact| artifact.digest));
+    ledger.load(&needs).await?;
+    for artifact in &artifacts {
+        artifact_or_new(ledger, artifact);
+    }
+    Ok(())
 }
 
 /// What one says of inputs and outputs and the other does not.
