@@ -4,7 +4,7 @@
 //! in, the differences add up to the meaning of all of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
 use serde::Serialize;
@@ -16,12 +16,12 @@ use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
-use super::symlink::{kept_name, learn, load_names, meaning, pair};
+use super::symlink::{kept_name, learn, load_names, meaning, meaning_of, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Event, Input, InputVersion, Meaning, Output, PartitionValues, RunStory,
-    by_version,
+    Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Output, PartitionValues,
+    RunStory, by_version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -172,14 +172,30 @@ async fn heard<'a>(
         });
     };
     load_names(ledger, &[&story]).await?;
-    let was = meaning(ledger, &story)?;
+    let extent = if story.is_changed_at_all_by(&given.story) {
+        Extent::All
+    } else {
+        named_extent(ledger, &given.event)?
+    };
+    let was = meaning_of(ledger, &story, &extent)?;
     story.add(&given.event);
-    let is = Cow::Owned(meaning(ledger, &story)?);
+    let is = Cow::Owned(meaning_of(ledger, &story, &extent)?);
     Ok(Heard {
         story: Cow::Owned(story),
         was,
         is,
     })
+}
+
+/// What an event names, under the names that are kept.
+fn named_extent(ledger: &Ledger, event: &Event) -> Result<Extent, StoreError> {
+    let mut names = BTreeMap::new();
+    for mention in event.mentions() {
+        names.insert(&mention.dataset, kept_name(ledger, &mention.dataset)?);
+    }
+    Ok(Extent::named(event, |dataset| {
+        names.get(dataset).unwrap_or(dataset).clone()
+    }))
 }
 
 /// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means. What has changed must
@@ -192,11 +208,12 @@ pub async fn change(
 ) -> Result<(), ApplyError> {
     change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
-    if was.outputs != is.outputs {
-        // A run does not read what it writes itself.
-        let floating = is.inputs.iter().filter_map(|input| floating_digest(digest, input));
-        ledger.unsettled.floating.extend(floating);
-    }
+    // A run does not read what it writes itself.
+    let written = [changed(was, is).outputs, changed(is, was).outputs].concat();
+    let written: BTreeSet<&Dataset> = written.iter().map(|output| &output.version.dataset).collect();
+    let read = is.inputs.iter().filter(|input| written.contains(&input.dataset));
+    let floating = read.filter_map(|input| floating_digest(digest, input));
+    ledger.unsettled.floating.extend(floating);
     Ok(())
 }
 

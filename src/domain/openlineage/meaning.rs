@@ -1,15 +1,15 @@
 //! What a story means in our own terms: an execution, what it wrote, and what it read.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::DOMAIN;
-use super::event::{Dataset, EventType};
+use super::event::{Dataset, Event, EventType};
 use super::facet::{Facets, clean, object, quoted, text, to_json};
-use super::story::{DatasetStory, RunStory, Use, Uses};
+use super::story::{DatasetStory, RunStory, Use, Uses, version};
 use super::subset::PartitionValues;
 use crate::domain::key::{Digest, ExecutionKey, LONG_NAME, SHORT_NAME};
 use crate::domain::record::{ExecutionKind, ExecutionState};
@@ -106,6 +106,77 @@ impl DatasetMeaning {
     }
 }
 
+/// A part of what a run read and wrote, by the names under which datasets are kept.
+#[derive(Clone, Debug)]
+pub enum Extent {
+    /// All of it.
+    All,
+    /// What an event names, and what is read of datasets that it writes: a run does not read what it writes itself.
+    Named {
+        /// The datasets that are read.
+        inputs: BTreeSet<Dataset>,
+        /// Those that are written, with the versions; none where the event speaks of all of them.
+        outputs: BTreeMap<Dataset, Option<BTreeSet<String>>>,
+    },
+}
+
+impl Extent {
+    /// What an event names.
+    pub fn named(event: &Event, kept: impl Fn(&Dataset) -> Dataset) -> Self {
+        let mut outputs: BTreeMap<Dataset, Option<BTreeSet<String>>> = BTreeMap::new();
+        for mention in &event.outputs {
+            let versions = outputs
+                .entry(kept(&mention.dataset))
+                .or_insert_with(|| Some(BTreeSet::new()));
+            if let Some(version) = version(mention) {
+                if let Some(known) = versions {
+                    known.insert(version);
+                }
+            } else {
+                *versions = None;
+            }
+        }
+        let inputs = event.inputs.iter().map(|mention| kept(&mention.dataset));
+        Self::Named {
+            inputs: inputs.chain(outputs.keys().cloned()).collect(),
+            outputs,
+        }
+    }
+
+    fn has_input(&self, dataset: &Dataset) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { inputs, .. } => inputs.contains(dataset),
+        }
+    }
+
+    fn has_output(&self, dataset: &Dataset) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { outputs, .. } => outputs.contains_key(dataset),
+        }
+    }
+
+    /// The versions of a dataset that are in it.
+    fn versions<'a>(
+        &'a self,
+        dataset: &Dataset,
+        uses: &'a Uses,
+    ) -> Box<dyn Iterator<Item = (&'a String, &'a Use)> + 'a> {
+        match self {
+            Self::Named { outputs, .. } => match outputs.get(dataset) {
+                Some(Some(versions)) => Box::new(
+                    versions
+                        .iter()
+                        .filter_map(|version| uses.versions.get_key_value(version)),
+                ),
+                _ => Box::new(uses.versions.iter()),
+            },
+            Self::All => Box::new(uses.versions.iter()),
+        }
+    }
+}
+
 impl RunStory {
     /// What it says of a version that it names, of one dataset by any of its names.
     pub fn said_of(&self, version: &str, is_dataset: impl Fn(&Dataset) -> bool) -> Option<Use> {
@@ -120,7 +191,13 @@ impl RunStory {
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
     /// where two names turn out to be of one, what was said of them adds up.
     pub fn meaning(&self, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
-        let [inputs, outputs] = [&self.inputs, &self.outputs].map(|said| renamed(said, &kept));
+        self.meaning_of(&Extent::All, kept)
+    }
+
+    /// The same, of what it read and wrote only a part. The whole of it would be as long as a run that goes on for days.
+    pub fn meaning_of(&self, extent: &Extent, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
+        let inputs = renamed(&self.inputs, &kept, |dataset| extent.has_input(dataset));
+        let outputs = renamed(&self.outputs, &kept, |dataset| extent.has_output(dataset));
         Meaning {
             kind: self.kind(),
             state: self.state(),
@@ -136,7 +213,7 @@ impl RunStory {
                 .collect(),
             outputs: outputs
                 .iter()
-                .flat_map(|(dataset, uses)| self.written(dataset, uses))
+                .flat_map(|(dataset, uses)| self.written(dataset, uses, extent))
                 .collect(),
         }
     }
@@ -186,7 +263,7 @@ impl RunStory {
     }
 
     /// As of when it reads what has no version.
-    fn reads_at(&self) -> i64 {
+    pub(super) fn reads_at(&self) -> i64 {
         self.started_at().or(self.last).unwrap_or_default()
     }
 
@@ -234,10 +311,10 @@ impl RunStory {
         partitions.iter().map(|values| latest(Some(values.clone()))).collect()
     }
 
-    fn written(&self, dataset: &Dataset, uses: &Uses) -> Vec<Output> {
+    fn written(&self, dataset: &Dataset, uses: &Uses, extent: &Extent) -> Vec<Output> {
         let versions = if !uses.versions.is_empty() {
-            let named = uses.versions.iter();
-            named
+            extent
+                .versions(dataset, uses)
                 .map(|(version, said)| self.named_output(dataset, version, &said.and(&uses.plain), said))
                 .collect()
         } else if let Some(run_id) = &self.run_id {
@@ -309,10 +386,18 @@ impl DatasetStory {
 }
 
 /// What was said of datasets, under the names under which they are kept.
-fn renamed(said: &BTreeMap<Dataset, Uses>, kept: impl Fn(&Dataset) -> Dataset) -> BTreeMap<Dataset, Cow<'_, Uses>> {
+fn renamed(
+    said: &BTreeMap<Dataset, Uses>,
+    kept: impl Fn(&Dataset) -> Dataset,
+    is_wanted: impl Fn(&Dataset) -> bool,
+) -> BTreeMap<Dataset, Cow<'_, Uses>> {
     let mut all: BTreeMap<Dataset, Cow<'_, Uses>> = BTreeMap::new();
     for (dataset, uses) in said {
-        match all.entry(kept(dataset)) {
+        let kept = kept(dataset);
+        if !is_wanted(&kept) {
+            continue;
+        }
+        match all.entry(kept) {
             Entry::Vacant(place) => drop(place.insert(Cow::Borrowed(uses))),
             Entry::Occupied(mut known) => known.get_mut().to_mut().extend(uses),
         }
@@ -417,4 +502,85 @@ pub fn by_version(outputs: &[Output]) -> BTreeMap<(&Dataset, &str), &Output> {
         .iter()
         .map(|output| ((&output.version.dataset, output.version.version.as_str()), output))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::{Dataset, Extent, Input, Meaning, Output};
+    use crate::domain::openlineage::{Event, RunStory};
+
+    fn mention() -> impl Strategy<Value = Value> {
+        let version = prop::option::of(0..3_u8);
+        (0..3_u8, version, prop::option::of(0..2_u8), 0..3_u8).prop_map(|(name, version, day, note)| {
+            let mut facets = json!({"note": {"is": note}});
+            if let Some(version) = version {
+                facets["version"] = json!({"datasetVersion": format!("v{version}")});
+            }
+            let condition = day.map(|day| json!({"type": "partition", "partitions": [{"dimensions": {"day": day}}]}));
+            let subset = condition.map(|condition| json!({"subset": {"inputCondition": condition}}));
+            json!({"namespace": "n", "name": format!("d{name}"), "facets": facets, "inputFacets": subset, "outputFacets": subset})
+        })
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let types = ["START", "RUNNING", "RUNNING", "COMPLETE", "FAIL", "OTHER"];
+        let mentions = || prop::collection::vec(mention(), 0..3);
+        let of = (any::<bool>(), 0..types.len(), 0..12_u8, mentions(), mentions(), 0..9_u8);
+        of.prop_map(move |(is_run, event_type, minute, inputs, outputs, kind)| {
+            let facets = json!({"jobType": {"processingType": if kind == 0 { "STREAMING" } else { "BATCH" }}});
+            let mut event = json!({
+                "eventTime": format!("2026-11-24T10:{minute:02}:00Z"), "producer": "https://p", "schemaURL": "https://s",
+                "job": {"namespace": "n", "name": "j", "facets": facets}, "inputs": inputs, "outputs": outputs
+            });
+            if is_run {
+                event["eventType"] = types[event_type].into();
+                event["run"] = json!({"runId": "r"});
+            }
+            Event::parse(&event.to_string()).unwrap()
+        })
+    }
+
+    /// What one says and the other does not.
+    fn only(one: &Meaning, other: &Meaning) -> (Vec<Input>, Vec<Output>) {
+        let inputs = one.inputs.iter().filter(|input| !other.inputs.contains(input));
+        let outputs = one.outputs.iter().filter(|output| !other.outputs.contains(output));
+        (inputs.cloned().collect(), outputs.cloned().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_an_event_does_not_name_means_the_same(events in prop::collection::vec(event(), 1..8), is_linked: bool) {
+            // Two of the names may be of one dataset.
+            let kept = |dataset: &Dataset| match dataset.name.as_str() {
+                "d1" if is_linked => Dataset { name: "d0".to_owned(), ..dataset.clone() },
+                _ => dataset.clone(),
+            };
+            let mut story = RunStory::default();
+            for event in &events {
+                let mut alone = RunStory::default();
+                alone.add(event);
+                let before = story.clone();
+                story.add(event);
+                if before.is_changed_at_all_by(&alone) {
+                    continue;
+                }
+                let extent = Extent::named(event, kept);
+                let [was, is] = [&before, &story].map(|story| story.meaning(kept));
+                let [was_in_part, is_in_part] = [&before, &story].map(|story| story.meaning_of(&extent, kept));
+                prop_assert_eq!(only(&was, &is), only(&was_in_part, &is_in_part));
+                prop_assert_eq!(only(&is, &was), only(&is_in_part, &was_in_part));
+                prop_assert_eq!((&is.metadata, is.state), (&is_in_part.metadata, is_in_part.state));
+                // Inputs of which something else is written by now.
+                let (gone, new) = (only(&was, &is).1, only(&is, &was).1);
+                let written: BTreeSet<&Dataset> = gone.iter().chain(&new).map(|output| &output.version.dataset).collect();
+                let read = is.inputs.iter().filter(|input| written.contains(&input.dataset));
+                prop_assert!(read.into_iter().all(|input| is_in_part.inputs.contains(input)));
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ mod subset;
 
 pub use event::{Dataset, Event, EventKind, EventType, Mention, RunKey};
 pub use facet::{Facet, Facets, to_json};
-pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, UNVERSIONED, by_version};
+pub use meaning::{DatasetMeaning, Extent, Input, InputVersion, Meaning, Output, UNVERSIONED, by_version};
 pub use story::{DatasetStory, RunStory, Use};
 pub use subset::PartitionValues;
 

@@ -259,6 +259,31 @@ impl RunStory {
         }
     }
 
+    /// Whether an event, given by the story that it makes by itself, changes what all that is read or written depends on. If not,
+    /// only what it names itself can come to mean something else.
+    pub fn is_changed_at_all_by(&self, event: &Self) -> bool {
+        let mut both = Self {
+            run_id: self.run_id.clone(),
+            is_endless: self.is_endless || event.is_endless,
+            ..Self::default()
+        };
+        if event.run_id.is_some() {
+            both.run_id.clone_from(&event.run_id);
+        }
+        for story in [self, event] {
+            story.start.into_iter().for_each(|at| least(&mut both.start, at));
+            story.first.into_iter().for_each(|at| least(&mut both.first, at));
+            story.complete.into_iter().for_each(|at| least(&mut both.complete, at));
+            story.last.into_iter().for_each(|at| greatest(&mut both.last, at));
+        }
+        self.in_common() != both.in_common()
+    }
+
+    /// The run, when it reads, when it is complete, and whether it goes on without end.
+    fn in_common(&self) -> (Option<&str>, i64, Option<i64>, bool) {
+        (self.run_id.as_deref(), self.reads_at(), self.complete, self.is_endless)
+    }
+
     /// The job's name.
     pub fn job_name(&self) -> Option<&str> {
         self.job_name.as_ref().map(|(_, name)| name.as_str())
