@@ -1,6 +1,6 @@
 //! JSON of any depth that a document may have, and on one line.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
 /// The most levels of arrays and objects that are read. Reading takes stack for each.
@@ -44,11 +44,19 @@ fn skip_string(rest: &mut impl Iterator<Item = u8>) {
 ///
 /// # Errors
 /// The library's, and one where the text has more than [`NESTING_MAXIMUM`] levels.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
     if nesting(text) > NESTING_MAXIMUM {
         let message = format!("it is nested deeper than {NESTING_MAXIMUM} levels");
         return Err(serde::de::Error::custom(message));
     }
+    read_nested(text)
+}
+
+/// Reads a value whose levels have been counted.
+///
+/// # Errors
+/// The library's.
+pub fn read_nested<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
     let mut reader = Deserializer::from_str(text);
     reader.disable_recursion_limit();
     let value = T::deserialize(&mut reader)?;
@@ -86,19 +94,19 @@ fn is_exact(number: &str) -> bool {
 /// The same JSON on one line: without white space between its parts, each of which stays as it is spelled.
 pub fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in text.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-        } else if matches!(character, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        } else {
-            in_string = character == '"';
+    let mut start = 0;
+    let mut rest = text.bytes().enumerate();
+    while let Some((index, byte)) = rest.next() {
+        match byte {
+            b'"' => skip_string(&mut rest.by_ref().map(|(_, byte)| byte)),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                line.push_str(&text[start..index]);
+                start = index + 1;
+            }
+            _ => {}
         }
-        line.push(character);
     }
+    line.push_str(&text[start..]);
     line
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prepare::PreparedVersion;
 use crate::domain::json;
-use crate::domain::openlineage::{DatasetMeaning, Facets, PartitionValues};
+use crate::domain::openlineage::{DatasetMeaning, Facets, PartitionValues, to_json};
 use crate::domain::partition::PartitionKey;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
@@ -219,7 +219,7 @@ pub fn values_of(text: Option<&str>) -> Result<PartitionValues, StoreError> {
 
 /// Facets as they are kept.
 fn facets_text(facets: &Facets) -> Option<String> {
-    (!facets.is_empty()).then(|| serde_json::to_string(facets).unwrap_or_default())
+    (!facets.is_empty()).then(|| to_json(facets))
 }
 
 fn facets(text: Option<&str>) -> Result<Facets, StoreError> {

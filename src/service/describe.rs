@@ -111,8 +111,9 @@ fn is_named(said: &DatasetMeaning) -> bool {
     let facet = said
         .metadata
         .get("version")
-        .and_then(|facet| facet.get("datasetVersion"));
-    facet.and_then(|version| version.as_str()) == Some(said.version.as_str())
+        .and_then(|facet| facet.value_with("datasetVersion"));
+    let version = facet.as_ref().and_then(|facet| facet.get("datasetVersion"));
+    version.and_then(|version| version.as_str()) == Some(said.version.as_str())
 }
 
 /// What of a version somebody else has said otherwise, who spoke first.
@@ -301,7 +302,9 @@ fn put(ledger: &mut Ledger, before: &version::Model, row: version::Model) -> Res
         return Ok(row);
     }
     if (row.created_at, row.partition_id) != (before.created_at, before.partition_id) {
-        ledger.note_produced(row.artifact_id, row.created_at.min(before.created_at));
+        ledger.note_produced(row.artifact_id, row.created_at);
+        // Inputs that were at it may belong at one that is later than it is now.
+        ledger.note_produced(row.artifact_id, before.created_at);
     }
     let digest = Digest::from_slice(&row.key_digest);
     let digest = digest.ok_or_else(|| StoreError::Inconsistent("a digest has not sixteen bytes".to_owned()))?;

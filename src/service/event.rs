@@ -3,7 +3,8 @@
 //! An event is applied by its difference: what the story meant before, and what it means with it. Whatever order events come
 //! in, the differences add up to the meaning of all of them.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
 use serde::Serialize;
@@ -15,11 +16,12 @@ use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
-use super::symlink::{kept_name, learn, load_names, meaning, pair};
+use super::symlink::{kept_name, learn, load_names, meaning, meaning_of, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Input, InputVersion, Meaning, Output, PartitionValues, RunStory, by_version,
+    Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Output, PartitionValues,
+    RunStory, by_version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -129,21 +131,71 @@ async fn hear_of_run(
     digest: Digest,
 ) -> Result<ExecutionId, ApplyError> {
     let known = ledger.executions.get(&digest).map(|row| row.id);
-    let stored = known.and_then(|id| ledger.run_stories.get(&id));
-    let before: RunStory = read(stored.map(|row| row.story.as_str()))?;
-    let mut story = before.clone();
-    story.add(&given.event);
-    load_names(ledger, &[&story]).await?;
-    let (was, is) = (meaning(ledger, &before)?, meaning(ledger, &story)?);
-    load_changed(ledger, [&was, &is]).await?;
-    for mention in given.event.mentions() {
-        artifact_or_new(ledger, &known_artifact(kept_name(ledger, &mention.dataset)?.key()));
-    }
-    let (id, recorded) = tell_execution(ledger, key, digest, &is)?;
-    change(ledger, id, digest, [&was, &is]).await?;
-    let story = write(&story)?;
+    let stored = known
+        .and_then(|id| ledger.run_stories.get(&id))
+        .map(|row| read(Some(&row.story)));
+    let heard = heard(ledger, given, stored.transpose()?).await?;
+    let (was, is) = (&heard.was, heard.is.as_ref());
+    load_changed(ledger, [was, is]).await?;
+    name_artifacts(ledger, &given.event).await?;
+    let (id, recorded) = tell_execution(ledger, key, digest, is)?;
+    change(ledger, id, digest, [was, is]).await?;
+    let story = write(heard.story.as_ref())?;
     ledger.run_stories.put(id, run_story::Model { id, story, recorded });
     Ok(id)
+}
+
+/// What an event makes of a story.
+struct Heard<'a> {
+    story: Cow<'a, RunStory>,
+    was: Meaning,
+    is: Cow<'a, Meaning>,
+}
+
+/// Adds an event to a story. One that begins it has been understood before, unless a dataset is kept under another name.
+async fn heard<'a>(
+    ledger: &mut Ledger,
+    given: &'a PreparedEvent,
+    stored: Option<RunStory>,
+) -> Result<Heard<'a>, ApplyError> {
+    let Some(mut story) = stored else {
+        let mut mentions = given.event.mentions();
+        let is_renamed = mentions.any(|mention| ledger.names.get(&mention.dataset.key().digest()).is_some());
+        let is = match is_renamed {
+            true => Cow::Owned(meaning(ledger, &given.story)?),
+            false => Cow::Borrowed(&given.meaning),
+        };
+        return Ok(Heard {
+            story: Cow::Borrowed(&given.story),
+            was: Meaning::default(),
+            is,
+        });
+    };
+    load_names(ledger, &[&story]).await?;
+    let extent = if story.is_changed_at_all_by(&given.story) {
+        Extent::All
+    } else {
+        named_extent(ledger, &given.event)?
+    };
+    let was = meaning_of(ledger, &story, &extent)?;
+    story.add(&given.event);
+    let is = Cow::Owned(meaning_of(ledger, &story, &extent)?);
+    Ok(Heard {
+        story: Cow::Owned(story),
+        was,
+        is,
+    })
+}
+
+/// What an event names, under the names that are kept.
+fn named_extent(ledger: &Ledger, event: &Event) -> Result<Extent, StoreError> {
+    let mut names = BTreeMap::new();
+    for mention in event.mentions() {
+        names.insert(&mention.dataset, kept_name(ledger, &mention.dataset)?);
+    }
+    Ok(Extent::named(event, |dataset| {
+        names.get(dataset).unwrap_or(dataset).clone()
+    }))
 }
 
 /// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means. What has changed must
@@ -156,11 +208,12 @@ pub async fn change(
 ) -> Result<(), ApplyError> {
     change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
-    if was.outputs != is.outputs {
-        // A run does not read what it writes itself.
-        let floating = is.inputs.iter().filter_map(|input| floating_digest(digest, input));
-        ledger.unsettled.floating.extend(floating);
-    }
+    // A run does not read what it writes itself.
+    let written = [changed(was, is).outputs, changed(is, was).outputs].concat();
+    let written: BTreeSet<&Dataset> = written.iter().map(|output| &output.version.dataset).collect();
+    let read = is.inputs.iter().filter(|input| written.contains(&input.dataset));
+    let floating = read.filter_map(|input| floating_digest(digest, input));
+    ledger.unsettled.floating.extend(floating);
     Ok(())
 }
 
@@ -258,12 +311,24 @@ pub async fn load_changed(ledger: &mut Ledger, [was, is]: [&Meaning; 2]) -> Resu
     let mut needs = Needs::default();
     need_versions(&mut needs, &changed(was, is));
     need_versions(&mut needs, &changed(is, was));
-    let named = is.inputs.iter().map(|input| &input.dataset);
-    let named = named.chain(is.outputs.iter().map(|output| &output.version.dataset));
-    needs.artifacts.extend(named.map(|dataset| dataset.key().digest()));
     let parents = [was, is].map(|said| said.parent.as_ref().map(ExecutionKey::digest));
     needs.parents.extend(parents.into_iter().flatten());
     ledger.load(&needs).await
+}
+
+/// Has an artifact be there for each dataset that an event names.
+async fn name_artifacts(ledger: &mut Ledger, event: &Event) -> Result<(), StoreError> {
+    let kept = event.mentions().map(|mention| kept_name(ledger, &mention.dataset));
+    let artifacts: Vec<Artifact> = kept
+        .map(|kept| Ok(known_artifact(kept?.key())))
+        .collect::<Result<_, StoreError>>()?;
+    let mut needs = Needs::default();
+    needs.artifacts.extend(artifacts.iter().map(|artifact| artifact.digest));
+    ledger.load(&needs).await?;
+    for artifact in &artifacts {
+        artifact_or_new(ledger, artifact);
+    }
+    Ok(())
 }
 
 /// What one says of inputs and outputs and the other does not.

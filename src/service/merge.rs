@@ -309,7 +309,6 @@ impl Fields {
 
     /// Those that events tell, all of them together being like one record.
     pub fn told(meaning: &Meaning, parent: Option<ExecutionId>) -> Self {
-        let metadata = &meaning.metadata;
         let fields = Self {
             kind: meaning.kind.map(|kind| kind.as_str().to_owned()),
             state: meaning.state.map(|state| state.as_str().to_owned()),
@@ -318,7 +317,7 @@ impl Fields {
             started_at: meaning.started_at.map(|t| t.0),
             ended_at: meaning.ended_at.map(|t| t.0),
             error: meaning.error.clone(),
-            metadata: (!metadata.is_empty()).then(|| serde_json::to_string(metadata).unwrap_or_default()),
+            metadata: meaning.metadata.clone(),
             ..Self::default()
         };
         fields.all_of(Rank::of(meaning.state, meaning.ended_at.map(|t| t.0)))

@@ -161,7 +161,9 @@ pub struct PreparedEvent {
     pub event: Event,
     /// The execution that it is about.
     pub execution: Option<(ExecutionKey, Digest)>,
-    /// What this event by itself comes to.
+    /// The story that it makes by itself.
+    pub story: RunStory,
+    /// What that comes to, with every dataset under the name that the event has for it.
     pub meaning: Meaning,
 }
 
@@ -220,6 +222,7 @@ fn event(event: Event) -> PreparedEvent {
     PreparedEvent {
         execution: event.execution_key().map(|key| (key.clone(), key.digest())),
         meaning: story.meaning(Clone::clone),
+        story,
         event,
     }
 }

@@ -10,7 +10,7 @@ use super::apply::{ApplyError, artifact_or_new};
 use super::event::{change, describe_versions, load_changed, load_dataset, read, write};
 use super::prepare::{Artifact, known_artifact};
 use crate::domain::key::Digest;
-use crate::domain::openlineage::{Dataset, DatasetStory, Event, Meaning, RunStory};
+use crate::domain::openlineage::{Dataset, DatasetStory, Event, Extent, Meaning, RunStory};
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
 
@@ -30,12 +30,17 @@ pub fn kept_name(ledger: &Ledger, dataset: &Dataset) -> Result<Dataset, StoreErr
 
 /// What a story means, with datasets under the names under which they are kept. The names must have been loaded.
 pub fn meaning(ledger: &Ledger, story: &RunStory) -> Result<Meaning, StoreError> {
+    meaning_of(ledger, story, &Extent::All)
+}
+
+/// The same of a part of what was read and written.
+pub fn meaning_of(ledger: &Ledger, story: &RunStory, extent: &Extent) -> Result<Meaning, StoreError> {
     let said = story.inputs.keys().chain(story.outputs.keys());
     let mut names = BTreeMap::new();
     for dataset in said {
         names.insert(dataset, kept_name(ledger, dataset)?);
     }
-    Ok(story.meaning(|dataset| names.get(dataset).unwrap_or(dataset).clone()))
+    Ok(story.meaning_of(extent, |dataset| names.get(dataset).unwrap_or(dataset).clone()))
 }
 
 /// Reads under which names the datasets of stories are kept.

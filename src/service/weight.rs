@@ -14,7 +14,8 @@ use super::rejection::Rejection;
 use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery};
 use crate::domain::key::{ArtifactKey, ExecutionKey};
 
-/// How many times as much as its text an event takes: parts of JSON take about four times as much as their text.
+/// How many times as much as its text an event takes: the text, each facet as a text of its own, and what they mean, with the names and lists
+/// around them. Rather too much than too little.
 const EVENT_FORMS: usize = 8;
 
 /// The bytes that a value takes, together with what it owns elsewhere.
@@ -126,12 +127,13 @@ impl Owns for Prepared {
     }
 }
 
-/// An event is held as text, as parts, and as what it means by itself.
+/// An event is held as text, as facets, and as what it means by itself.
 impl Owns for PreparedEvent {
     fn owned(&self) -> usize {
         let Self {
             event,
             execution: _,
+            story: _,
             meaning: _,
         } = self;
         EVENT_FORMS * event.body.len()

@@ -9,7 +9,7 @@ use super::sql::{Binds, deal, first, place, read};
 use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest};
-use crate::domain::openlineage::DatasetStory;
+use crate::domain::openlineage::{DatasetStory, to_json};
 use crate::domain::time::{Granularity, Timestamp};
 
 /// An artifact as of a revision.
@@ -286,7 +286,7 @@ pub async fn artifact_metadata(db: &impl Reader, of: &[ArtifactId]) -> Result<Ve
     place(of.len(), &binds.many(db, &sql, 2).await?, |cells| {
         let stored: String = cells.next()?;
         let story: DatasetStory = json::read(&stored).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))?;
-        Ok(serde_json::Value::Object(story.metadata()).to_string())
+        Ok(to_json(&story.metadata()))
     })
 }
 

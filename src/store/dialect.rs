@@ -295,6 +295,28 @@ pub(super) fn each_range(backend: DbBackend, list: &str) -> String {
     }
 }
 
+/// Lists of numbers as one value.
+pub(super) fn lists<const N: usize>(lists: &[[i64; N]]) -> Value {
+    let lists: Vec<&[i64]> = lists.iter().map(<[i64; N]>::as_slice).collect();
+    serde_json::to_string(&lists).unwrap_or_default().into()
+}
+
+/// A table `span` with a row for each list of four numbers: `owner`, `low`, `high` and `next`.
+pub(super) fn each_span(backend: DbBackend, list: &str) -> String {
+    let columns = ["owner", "low", "high", "next"].iter().enumerate();
+    let columns: Vec<String> = columns
+        .map(|(index, column)| match backend {
+            DbBackend::Sqlite => format!("json_extract(value, '$[{index}]') AS {column}"),
+            _ => format!("(value ->> {index})::bigint AS {column}"),
+        })
+        .collect();
+    let columns = columns.join(", ");
+    match backend {
+        DbBackend::Sqlite => format!("(SELECT {columns} FROM json_each({list})) AS span"),
+        _ => format!("(SELECT {columns} FROM jsonb_array_elements({list}::text::jsonb) AS item (value)) AS span"),
+    }
+}
+
 /// Whether a text contains another.
 pub(super) fn contains(backend: DbBackend, text: &str, part: &str) -> String {
     match backend {

@@ -4,7 +4,7 @@
 //! of two at the same instant, at the one with the greater digest, so that it does not matter which came first. What the run
 //! itself wrote does not count, nor does a later deletion: the run has read what was there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge};
 
@@ -12,20 +12,56 @@ use super::cells::{Cell, Cells};
 use super::sql::{Binds, read};
 use super::{Reader, StoreError, Transaction, dialect};
 
-/// The inputs of artifacts, each given with a time, that started at that time or later.
-pub(super) async fn past(db: &Transaction, produced: &[(i64, i64)]) -> Result<Vec<i64>, StoreError> {
+/// The inputs that may belong at versions that were produced, each given by its artifact and its time: those that started then or
+/// later, up to the time of the next version, which those that started later are at or past. Two kinds are not held back
+/// by the next version: inputs of a partition, of which it may not be, and those of runs that wrote it.
+pub(super) async fn past(db: &Transaction, produced: &[(i64, i64)]) -> Result<BTreeSet<i64>, StoreError> {
     if produced.is_empty() {
-        return Ok(Vec::new());
+        return Ok(BTreeSet::new());
     }
+    let spans = spans(db, produced).await?;
+    let mut earliest: BTreeMap<i64, i64> = BTreeMap::new();
+    for (artifact, at) in produced {
+        let known = earliest.entry(*artifact).or_insert(*at);
+        *known = (*known).min(*at);
+    }
+    let earliest: Vec<(i64, i64)> = earliest.into_iter().collect();
+    let mut binds = Binds::new(db);
+    let list = binds.bind(dialect::lists(&spans));
+    let spans = dialect::each_span(binds.backend, &list);
+    let list = binds.bind(dialect::pairs(&earliest));
+    let pairs = dialect::each_range(binds.backend, &list);
+    let then = dialect::then_join(binds.backend);
+    let output = edge::OUTPUT;
+    let sql = format!(
+        "SELECT floating_input.id FROM {spans} {then} floating_input ON floating_input.artifact_id = span.owner \
+         AND floating_input.started_at >= span.low AND floating_input.started_at <= span.high \
+         WHERE floating_input.partition_digest IS NULL \
+         UNION SELECT floating_input.id FROM {pairs} {then} floating_input ON floating_input.artifact_id = range.low \
+         AND floating_input.started_at >= range.high WHERE floating_input.partition_digest IS NOT NULL \
+         UNION SELECT floating_input.id FROM {spans} {then} edge ON edge.version_id = span.next AND edge.role = {output} \
+         AND edge.ended_revision = {NEVER} {then} floating_input ON floating_input.execution_id = edge.execution_id \
+         WHERE floating_input.artifact_id = span.owner AND floating_input.started_at >= span.high"
+    );
+    Ok(read(&binds.many(db, &sql, 1).await?, next)?.into_iter().collect())
+}
+
+/// Artifacts with the times of versions, up to the time of the version that was produced next, and that version; 0 where there is
+/// none.
+async fn spans(db: &Transaction, produced: &[(i64, i64)]) -> Result<Vec<[i64; 4]>, StoreError> {
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::pairs(produced));
     let pairs = dialect::each_range(binds.backend, &list);
-    let then = dialect::then_join(binds.backend);
+    let end = i64::MAX;
     let sql = format!(
-        "SELECT floating_input.id FROM {pairs} {then} floating_input \
-         ON floating_input.artifact_id = range.low AND floating_input.started_at >= range.high"
+        "SELECT found.low, found.high, coalesce((SELECT version.created_at FROM version WHERE version.id = found.next), {end}), found.next \
+         FROM (SELECT range.low, range.high, coalesce((SELECT version.id FROM version WHERE version.artifact_id = range.low \
+         AND version.created_at > range.high AND version.produced_revision < {NEVER} AND version.ordinal > 0 \
+         ORDER BY version.created_at, version.ordinal LIMIT 1), 0) AS next FROM {pairs}) AS found"
     );
-    read(&binds.many(db, &sql, 1).await?, next)
+    read(&binds.many(db, &sql, 4).await?, |cells| {
+        Ok([cells.next()?, cells.next()?, cells.next()?, cells.next()?])
+    })
 }
 
 fn next<T: Cell>(cells: &mut Cells) -> Result<T, StoreError> {

@@ -86,9 +86,8 @@ type EdgeKey = (ExecutionId, i16, String, VersionId);
 /// looks at what is there.
 #[derive(Debug, Default)]
 pub struct Unsettled {
-    /// Artifacts of which a version was produced, with the earliest time of one: an input that has floated past it may belong
-    /// there.
-    pub produced: BTreeMap<ArtifactId, i64>,
+    /// Artifacts of which a version was produced, with its time: an input that has floated past it may belong there.
+    pub produced: BTreeSet<(ArtifactId, i64)>,
     /// Inputs that are new, have another start, or have lost the version that they were at.
     pub floating: BTreeSet<Digest>,
     /// Versions that have lost an edge: what nothing names any more goes.
@@ -270,8 +269,7 @@ impl Ledger {
 
     /// Notes that a version of an artifact was produced, or is now known to have been produced earlier: inputs may move to it.
     pub fn note_produced(&mut self, artifact_id: ArtifactId, created_at: i64) {
-        let earliest = self.unsettled.produced.entry(artifact_id).or_insert(created_at);
-        *earliest = created_at.min(*earliest);
+        self.unsettled.produced.insert((artifact_id, created_at));
     }
 
     /// Begins a record: what is done from here on can be taken back by [`Ledger::undo`].
@@ -692,13 +690,13 @@ impl Ledger {
 
 /// Reading what is to be settled, after a flush.
 impl Ledger {
-    /// The inputs without a version that started at or after the time of a version that was produced, by artifact.
+    /// The inputs without a version that may belong at a version that was produced, by artifact and time.
     pub async fn load_floating_past(
         &mut self,
-        produced: &BTreeMap<ArtifactId, i64>,
+        produced: &BTreeSet<(ArtifactId, i64)>,
     ) -> Result<Vec<Digest>, StoreError> {
         let pairs: Vec<(i64, i64)> = produced.iter().map(|(id, at)| (id.0, *at)).collect();
-        let ids = floating::past(&self.tx, &pairs).await?;
+        let ids: Vec<i64> = floating::past(&self.tx, &pairs).await?.into_iter().collect();
         self.load_floating(floating_input::Column::Id, &ids).await
     }
 

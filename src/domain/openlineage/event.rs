@@ -1,17 +1,16 @@
 //! One event, read and checked.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::DOMAIN;
+use super::facet::{Facet, Facets};
+use super::part::{Members, Part};
 use crate::domain::Invalid;
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text};
 use crate::domain::time::Timestamp;
-
-/// Facets by name, as they were sent.
-pub type Facets = Map<String, Value>;
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,7 +163,8 @@ impl Dataset {
 impl Mention {
     /// Other names of the dataset, each with its kind; those that can be none of ours, or are its own, are left out.
     pub fn symlinks(&self) -> Vec<(Dataset, Option<String>)> {
-        let listed = self.facets.get("symlinks").and_then(|facet| facet.get("identifiers"));
+        let facet = self.facets.get("symlinks").map(Facet::value);
+        let listed = facet.as_ref().and_then(|facet| facet.get("identifiers"));
         let listed = listed.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let text = |item: &Value, member: &str| item.get(member).and_then(Value::as_str).map(str::to_owned);
         let named = listed.iter().filter_map(|item| {
@@ -189,11 +189,10 @@ impl RunKey {
 }
 
 /// An event is its content, however it is spelled; only of numbers that lose digits when they are read, the spelling counts.
-fn identity(text: &str, value: &Value) -> Digest {
-    let content = value.to_string();
+fn identity(text: &str, content: &str) -> Digest {
     match json::inexact_numbers(text).join(" ") {
-        numbers if numbers.is_empty() => Digest::of(b"event", &[&content]),
-        numbers => Digest::of(b"event", &[&content, &numbers]),
+        numbers if numbers.is_empty() => Digest::of(b"event", &[content]),
+        numbers => Digest::of(b"event", &[content, &numbers]),
     }
 }
 
@@ -223,41 +222,48 @@ impl Event {
             let message = format!("The event is nested deeper than {limit} levels.");
             return Err(Invalid::new("", message));
         }
-        let value = json::read(text).map_err(|error| Invalid::new("", format!("The event is no JSON: {error}.")))?;
-        Self::read(text, value)
+        let not_json = |error| Invalid::new("", format!("The event is no JSON: {error}."));
+        let mut event: Part<'_> = json::read_nested(text).map_err(not_json)?;
+        let mut content = Vec::with_capacity(text.len());
+        event.write(&mut content).map_err(not_json)?;
+        let content = String::from_utf8(content).unwrap_or_default();
+        Self::read(text, &event, &content)
     }
 
-    fn read(text: &str, value: Value) -> Result<Self, Invalid> {
-        let digest = identity(text, &value);
-        let Value::Object(mut event) = value else {
+    /// Reads an event from its parts, which have been written down as `content`.
+    fn read(text: &str, event: &Part<'_>, content: &str) -> Result<Self, Invalid> {
+        let Part::Object(event) = event else {
             let message = "The event is no JSON object: send one event, as the OpenLineage specification has it.";
             return Err(Invalid::new("", message));
         };
-        let kind = kind(&event)?;
-        let event_time = time(&event)?;
-        let event_type = event_type(&event)?;
+        let kind = kind(event)?;
+        let event_time = time(event)?;
+        let event_type = event_type(event)?;
         for member in ["producer", "schemaURL"] {
-            string(&event, member)?.ok_or_else(|| missing(member))?;
+            string(event, member)?.ok_or_else(|| missing(member))?;
         }
         let mut run_id = None;
         let mut run = Facets::new();
-        if let (EventKind::Run, Some(mut object)) = (kind, object(&mut event, "run")?) {
-            let id = string(&object, "runId").map_err(of("run"))?;
+        if let (EventKind::Run, Some(object)) = (kind, object(event, "run")?) {
+            let id = string(object, "runId").map_err(of("run"))?;
             run_id = Some(id.ok_or_else(|| missing("run.runId"))?);
-            run = facets(&mut object, "facets").map_err(of("run"))?;
+            run = facets(object, "facets", content).map_err(of("run"))?;
         }
         let mut job = Facets::new();
         let mut dataset = None;
         let subject = if kind == EventKind::Dataset {
-            let object = object(&mut event, "dataset")?.ok_or_else(|| missing("dataset"))?;
-            let mention = mention(object, "facets").map_err(of("dataset"))?;
+            let object = object(event, "dataset")?.ok_or_else(|| missing("dataset"))?;
+            let mention = mention(object, "facets", content).map_err(of("dataset"))?;
             let subject = mention.dataset.clone();
-            dataset = Some(mention);
+            dataset = Some(Mention {
+                own: Facets::new(),
+                ..mention
+            });
             subject
         } else {
-            let mut object = object(&mut event, "job")?.ok_or_else(|| missing("job"))?;
-            job = facets(&mut object, "facets").map_err(of("job"))?;
-            name(&object).map_err(of("job"))?
+            let object = object(event, "job")?.ok_or_else(|| missing("job"))?;
+            job = facets(object, "facets", content).map_err(of("job"))?;
+            name(object).map_err(of("job"))?
         };
         let event = Self {
             kind,
@@ -267,11 +273,11 @@ impl Event {
             run_id,
             run,
             job,
-            inputs: mentions(&mut event, "inputs", "inputFacets")?,
-            outputs: mentions(&mut event, "outputs", "outputFacets")?,
+            inputs: mentions(event, "inputs", "inputFacets", content)?,
+            outputs: mentions(event, "outputs", "outputFacets", content)?,
             dataset,
             body: json::on_one_line(text),
-            digest,
+            digest: identity(text, content),
         };
         event.validate()?;
         Ok(event)
@@ -352,8 +358,8 @@ fn wrong(member: &str, wanted: &str) -> Invalid {
     Invalid::new(member, format!("{member} is not {wanted}."))
 }
 
-fn kind(event: &Facets) -> Result<EventKind, Invalid> {
-    let has = |member: &str| event.get(member).is_some_and(|value| !value.is_null());
+fn kind(event: &Members<'_>) -> Result<EventKind, Invalid> {
+    let has = |member: &str| event.get(member).is_some();
     match (has("run"), has("job"), has("dataset")) {
         (true, true, false) => Ok(EventKind::Run),
         (false, true, false) => Ok(EventKind::Job),
@@ -370,12 +376,12 @@ fn kind(event: &Facets) -> Result<EventKind, Invalid> {
     }
 }
 
-fn time(event: &Facets) -> Result<Timestamp, Invalid> {
+fn time(event: &Members<'_>) -> Result<Timestamp, Invalid> {
     let text = string(event, "eventTime")?.ok_or_else(|| missing("eventTime"))?;
     Timestamp::parse(&text).map_err(|message| Invalid::new("eventTime", format!("eventTime: {message}")))
 }
 
-fn event_type(event: &Facets) -> Result<Option<EventType>, Invalid> {
+fn event_type(event: &Members<'_>) -> Result<Option<EventType>, Invalid> {
     let Some(text) = string(event, "eventType")? else {
         return Ok(None);
     };
@@ -387,63 +393,69 @@ fn event_type(event: &Facets) -> Result<Option<EventType>, Invalid> {
 }
 
 /// A member that is a text; one that is null is not there.
-fn string(object: &Facets, member: &str) -> Result<Option<String>, Invalid> {
+fn string(object: &Members<'_>, member: &str) -> Result<Option<String>, Invalid> {
     match object.get(member) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => {
+        None => Ok(None),
+        Some(Part::Text(text)) => {
             check_text(member, Some(text))?;
-            Ok(Some(text.clone()))
+            Ok(Some(text.clone().into_owned()))
         }
         Some(_) => Err(wrong(member, "a text")),
     }
 }
 
-fn object(object: &mut Facets, member: &str) -> Result<Option<Facets>, Invalid> {
-    match object.remove(member) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(found)) => Ok(Some(found)),
+fn object<'e, 'a>(object: &'e Members<'a>, member: &str) -> Result<Option<&'e Members<'a>>, Invalid> {
+    match object.get(member) {
+        None => Ok(None),
+        Some(Part::Object(found)) => Ok(Some(found)),
         Some(_) => Err(wrong(member, "an object")),
     }
 }
 
 /// Facets; one that is null is not there.
-fn facets(of: &mut Facets, member: &str) -> Result<Facets, Invalid> {
-    let mut facets = object(of, member)?.unwrap_or_default();
-    facets.retain(|_, facet| !facet.is_null());
-    Ok(facets)
+fn facets(of: &Members<'_>, member: &str, content: &str) -> Result<Facets, Invalid> {
+    let Some(found) = object(of, member)? else {
+        return Ok(Facets::new());
+    };
+    let standing = found.iter().filter(|facet| !matches!(facet.value, Part::Null));
+    standing
+        .map(|facet| {
+            let text = content.get(facet.written.clone()).unwrap_or_default();
+            let read = Facet::written(text).map_err(|error| Invalid::new(member, error.to_string()))?;
+            Ok((facet.name.clone().into_owned(), read))
+        })
+        .collect()
 }
 
-fn name(object: &Facets) -> Result<Dataset, Invalid> {
+fn name(object: &Members<'_>) -> Result<Dataset, Invalid> {
     Ok(Dataset {
         namespace: string(object, "namespace")?.ok_or_else(|| missing("namespace"))?,
         name: string(object, "name")?.ok_or_else(|| missing("name"))?,
     })
 }
 
-fn mention(mut given: Facets, own: &str) -> Result<Mention, Invalid> {
-    let dataset = name(&given)?;
-    let facets_of_dataset = facets(&mut given, "facets")?;
+fn mention(given: &Members<'_>, own: &str, content: &str) -> Result<Mention, Invalid> {
     Ok(Mention {
-        dataset,
-        facets: facets_of_dataset,
-        own: facets(&mut given, own)?,
+        dataset: name(given)?,
+        facets: facets(given, "facets", content)?,
+        own: facets(given, own, content)?,
     })
 }
 
-fn mentions(event: &mut Facets, member: &str, own: &str) -> Result<Vec<Mention>, Invalid> {
-    let items = match event.remove(member) {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(items)) => items,
+fn mentions(event: &Members<'_>, member: &str, own: &str, content: &str) -> Result<Vec<Mention>, Invalid> {
+    let items = match event.get(member) {
+        None => return Ok(Vec::new()),
+        Some(Part::List(items)) => items,
         Some(_) => return Err(wrong(member, "a list")),
     };
-    let numbered = items.into_iter().enumerate();
+    let numbered = items.iter().enumerate();
     numbered
         .map(|(index, item)| {
             let place = format!("{member}.{index}");
-            let Value::Object(item) = item else {
+            let Part::Object(item) = item else {
                 return Err(wrong(&place, "an object"));
             };
-            mention(item, own).map_err(|e| complete(e, &place))
+            mention(item, own, content).map_err(|e| complete(e, &place))
         })
         .collect()
 }

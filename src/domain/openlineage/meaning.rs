@@ -1,15 +1,16 @@
 //! What a story means in our own terms: an execution, what it wrote, and what it read.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
 
 use super::DOMAIN;
-use super::event::{Dataset, EventType, Facets};
-use super::story::{DatasetStory, RunStory, Use, Uses};
+use super::event::{Dataset, Event, EventType};
+use super::facet::{Facets, clean, object, quoted, text, to_json};
+use super::story::{DatasetStory, RunStory, Use, Uses, version};
 use super::subset::PartitionValues;
-use crate::domain::json::without_nul;
 use crate::domain::key::{Digest, ExecutionKey, LONG_NAME, SHORT_NAME};
 use crate::domain::record::{ExecutionKind, ExecutionState};
 use crate::domain::time::Timestamp;
@@ -34,8 +35,8 @@ pub struct Meaning {
     pub ended_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<String>,
-    /// Its facets, and those of what it read.
-    pub metadata: Map<String, Value>,
+    /// Its facets, and those of what it read, as a JSON object; none where there are none.
+    pub metadata: Option<String>,
     /// What it read.
     pub inputs: Vec<Input>,
     /// What it wrote.
@@ -108,7 +109,9 @@ pub struct Telling {
 impl DatasetMeaning {
     /// What all who speak of a version say of it, each facet as it was said last. It was not produced when nobody speaks of it.
     pub fn of_all(dataset: &Dataset, version: &str, told: &[Telling]) -> Self {
-        let all = told.iter().fold(Use::default(), |all, one| all.and(&one.said));
+        let all = told
+            .iter()
+            .fold(Use::default(), |all, one| all.and(&one.said).into_owned());
         // They agree on it, where they say it.
         let partition = told
             .iter()
@@ -126,16 +129,93 @@ impl DatasetMeaning {
     }
 }
 
+/// A part of what a run read and wrote, by the names under which datasets are kept.
+#[derive(Clone, Debug)]
+pub enum Extent {
+    /// All of it.
+    All,
+    /// What an event names, and what is read of datasets that it writes: a run does not read what it writes itself.
+    Named {
+        /// The datasets that are read.
+        inputs: BTreeSet<Dataset>,
+        /// Those that are written, with the versions; none where the event speaks of all of them.
+        outputs: BTreeMap<Dataset, Option<BTreeSet<String>>>,
+    },
+}
+
+impl Extent {
+    /// What an event names.
+    pub fn named(event: &Event, kept: impl Fn(&Dataset) -> Dataset) -> Self {
+        let mut outputs: BTreeMap<Dataset, Option<BTreeSet<String>>> = BTreeMap::new();
+        for mention in &event.outputs {
+            let versions = outputs
+                .entry(kept(&mention.dataset))
+                .or_insert_with(|| Some(BTreeSet::new()));
+            if let Some(version) = version(mention) {
+                if let Some(known) = versions {
+                    known.insert(version);
+                }
+            } else {
+                *versions = None;
+            }
+        }
+        let inputs = event.inputs.iter().map(|mention| kept(&mention.dataset));
+        Self::Named {
+            inputs: inputs.chain(outputs.keys().cloned()).collect(),
+            outputs,
+        }
+    }
+
+    fn has_input(&self, dataset: &Dataset) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { inputs, .. } => inputs.contains(dataset),
+        }
+    }
+
+    fn has_output(&self, dataset: &Dataset) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { outputs, .. } => outputs.contains_key(dataset),
+        }
+    }
+
+    /// The versions of a dataset that are in it.
+    fn versions<'a>(
+        &'a self,
+        dataset: &Dataset,
+        uses: &'a Uses,
+    ) -> Box<dyn Iterator<Item = (&'a String, &'a Use)> + 'a> {
+        match self {
+            Self::Named { outputs, .. } => match outputs.get(dataset) {
+                Some(Some(versions)) => Box::new(
+                    versions
+                        .iter()
+                        .filter_map(|version| uses.versions.get_key_value(version)),
+                ),
+                _ => Box::new(uses.versions.iter()),
+            },
+            Self::All => Box::new(uses.versions.iter()),
+        }
+    }
+}
+
 impl RunStory {
     /// What it says of a version that it has written, of one dataset by any of its names.
     pub fn told_of(&self, dataset: &Dataset, version: &str, is_it: impl Fn(&Dataset) -> bool) -> Option<Telling> {
         let mut all = Uses::default();
         let its = self.outputs.iter().filter(|(name, _)| is_it(name));
         its.for_each(|(_, uses)| all.extend(uses));
-        let mut written = self.written(dataset, &all).into_iter().map(|output| output.version);
+        let only = Some(BTreeSet::from([version.to_owned()]));
+        let extent = Extent::Named {
+            inputs: BTreeSet::new(),
+            outputs: BTreeMap::from([(dataset.clone(), only)]),
+        };
+        let written = self.written(dataset, &all, &extent).into_iter();
+        let mut written = written.map(|output| output.version);
         let meant = written.find(|written| written.version == version)?;
         let said = match all.versions.get(version) {
-            Some(own) => own.and(&all.plain),
+            Some(own) => own.and(&all.plain).into_owned(),
             None => all.plain,
         };
         Some(Telling {
@@ -148,7 +228,13 @@ impl RunStory {
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
     /// where two names turn out to be of one, what was said of them adds up.
     pub fn meaning(&self, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
-        let [inputs, outputs] = [&self.inputs, &self.outputs].map(|said| renamed(said, &kept));
+        self.meaning_of(&Extent::All, kept)
+    }
+
+    /// The same, of what it read and wrote only a part. The whole of it would be as long as a run that goes on for days.
+    pub fn meaning_of(&self, extent: &Extent, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
+        let inputs = renamed(&self.inputs, &kept, |dataset| extent.has_input(dataset));
+        let outputs = renamed(&self.outputs, &kept, |dataset| extent.has_output(dataset));
         Meaning {
             kind: self.kind(),
             state: self.state(),
@@ -156,7 +242,7 @@ impl RunStory {
             parent: self.parent(),
             started_at: self.started_at().map(Timestamp),
             ended_at: self.end().map(|(_, at)| Timestamp(at)),
-            error: self.run.get("errorMessage").and_then(|facet| text(facet, "message")),
+            error: self.run.get("errorMessage").and_then(|facet| facet.text("message")),
             metadata: self.metadata(),
             inputs: inputs
                 .iter()
@@ -164,13 +250,13 @@ impl RunStory {
                 .collect(),
             outputs: outputs
                 .iter()
-                .flat_map(|(dataset, uses)| self.written(dataset, uses))
+                .flat_map(|(dataset, uses)| self.written(dataset, uses, extent))
                 .collect(),
         }
     }
 
     fn kind(&self) -> Option<ExecutionKind> {
-        let facet = self.job.get("jobType")?;
+        let facet = &self.job.get("jobType")?.value();
         let job_type = text(facet, "jobType")?.to_ascii_uppercase();
         let integration = text(facet, "integration").unwrap_or_default().to_ascii_uppercase();
         let is_whole = match job_type.as_str() {
@@ -196,7 +282,7 @@ impl RunStory {
     }
 
     fn parent(&self) -> Option<ExecutionKey> {
-        let facet = self.run.get("parent")?;
+        let facet = self.run.get("parent")?.value();
         let key = ExecutionKey {
             project: text(facet.get("job")?, "namespace")?,
             domain: DOMAIN.to_owned(),
@@ -214,28 +300,26 @@ impl RunStory {
     }
 
     /// As of when it reads what has no version.
-    fn reads_at(&self) -> i64 {
+    pub(super) fn reads_at(&self) -> i64 {
         self.started_at().or(self.last).unwrap_or_default()
     }
 
-    fn metadata(&self) -> Map<String, Value> {
-        let mut metadata = Map::new();
-        for (name, facets) in [("run", &self.run), ("job", &self.job)] {
-            let standing = facets.standing();
-            if !standing.is_empty() {
-                metadata.insert(name.to_owned(), Value::Object(standing));
-            }
-        }
-        let inputs: Vec<Value> = self
+    /// In the order of names.
+    fn metadata(&self) -> Option<String> {
+        let described: Vec<String> = self
             .inputs
             .iter()
             .filter_map(|(dataset, uses)| described(dataset, uses))
             .collect();
-        if !inputs.is_empty() {
-            metadata.insert("inputs".to_owned(), Value::Array(inputs));
-        }
-        metadata.values_mut().for_each(without_nul);
-        metadata
+        let inputs = (!described.is_empty()).then(|| format!("[{}]", described.join(",")));
+        let [job, run] =
+            [&self.job, &self.run].map(|facets| Some(clean(facets.standing())).filter(|facets| !facets.is_empty()));
+        let [job, run] = [job, run].map(|facets| facets.as_ref().map(to_json));
+        let members = [("inputs", inputs), ("job", job), ("run", run)];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, member)| Some((name, Cow::Owned(member?))));
+        Some(object(members)).filter(|text| text != "{}")
     }
 
     fn read(&self, dataset: &Dataset, uses: &Uses) -> Vec<Input> {
@@ -264,10 +348,10 @@ impl RunStory {
         partitions.iter().map(|values| latest(Some(values.clone()))).collect()
     }
 
-    fn written(&self, dataset: &Dataset, uses: &Uses) -> Vec<Output> {
+    fn written(&self, dataset: &Dataset, uses: &Uses, extent: &Extent) -> Vec<Output> {
         let versions = if !uses.versions.is_empty() {
-            let named = uses.versions.iter();
-            named
+            extent
+                .versions(dataset, uses)
                 .map(|(version, said)| self.named_output(dataset, version, &said.and(&uses.plain), said))
                 .collect()
         } else if let Some(run_id) = &self.run_id {
@@ -343,21 +427,27 @@ impl DatasetStory {
     }
 
     /// What is said of the dataset itself, whatever its version: each facet as it was said last.
-    pub fn metadata(&self) -> Map<String, Value> {
-        let all = self
-            .uses
-            .versions
-            .values()
-            .fold(self.uses.plain.clone(), |all, said| all.and(said));
-        clean(all.facets.standing())
+    pub fn metadata(&self) -> Facets {
+        clean(self.uses.all().facets.standing())
     }
 }
 
 /// What was said of datasets, under the names under which they are kept.
-fn renamed(said: &BTreeMap<Dataset, Uses>, kept: impl Fn(&Dataset) -> Dataset) -> BTreeMap<Dataset, Uses> {
-    let mut all: BTreeMap<Dataset, Uses> = BTreeMap::new();
+fn renamed(
+    said: &BTreeMap<Dataset, Uses>,
+    kept: impl Fn(&Dataset) -> Dataset,
+    is_wanted: impl Fn(&Dataset) -> bool,
+) -> BTreeMap<Dataset, Cow<'_, Uses>> {
+    let mut all: BTreeMap<Dataset, Cow<'_, Uses>> = BTreeMap::new();
     for (dataset, uses) in said {
-        all.entry(kept(dataset)).or_default().extend(uses);
+        let kept = kept(dataset);
+        if !is_wanted(&kept) {
+            continue;
+        }
+        match all.entry(kept) {
+            Entry::Vacant(place) => drop(place.insert(Cow::Borrowed(uses))),
+            Entry::Occupied(mut known) => known.get_mut().to_mut().extend(uses),
+        }
     }
     all
 }
@@ -369,7 +459,7 @@ fn meaning_of(
     created_at: Option<i64>,
     said: &Use,
 ) -> DatasetMeaning {
-    let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| text(facet, member));
+    let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| facet.text(member));
     let mut metadata = said.facets.standing();
     metadata.extend(said.own.standing());
     DatasetMeaning {
@@ -384,33 +474,18 @@ fn meaning_of(
     }
 }
 
-fn clean(facets: Facets) -> Facets {
-    let mut value = Value::Object(facets);
-    without_nul(&mut value);
-    match value {
-        Value::Object(facets) => facets,
-        _ => Facets::new(),
-    }
-}
-
-/// What was said of an input, where something was.
-fn described(dataset: &Dataset, uses: &Uses) -> Option<Value> {
-    let all = uses
-        .versions
-        .values()
-        .fold(uses.plain.clone(), |all, said| all.and(said));
-    let mut described = Map::new();
-    for (member, facets) in [("facets", all.facets.standing()), ("inputFacets", all.own.standing())] {
-        if !facets.is_empty() {
-            described.insert(member.to_owned(), Value::Object(facets));
-        }
-    }
-    if described.is_empty() {
+/// What was said of an input, where something was: its members in the order of their names.
+fn described(dataset: &Dataset, uses: &Uses) -> Option<String> {
+    let all = uses.all();
+    let [facets, own] = [&all.facets, &all.own].map(|said| clean(said.standing()));
+    if facets.is_empty() && own.is_empty() {
         return None;
     }
-    described.insert("namespace".to_owned(), dataset.namespace.clone().into());
-    described.insert("name".to_owned(), dataset.name.clone().into());
-    Some(Value::Object(described))
+    let member = |name, facets: &Facets| Some((name, Cow::Owned(to_json(facets)))).filter(|_| !facets.is_empty());
+    let facets = [member("facets", &facets), member("inputFacets", &own)];
+    let names = [("name", &dataset.name), ("namespace", &dataset.namespace)];
+    let names = names.map(|(member, name)| (member, Cow::Owned(quoted(name))));
+    Some(object(facets.into_iter().flatten().chain(names)))
 }
 
 /// Where the data lies, where namespace and name say so.
@@ -468,15 +543,91 @@ impl Input {
     }
 }
 
-fn text(value: &Value, member: &str) -> Option<String> {
-    let text = value.get(member)?.as_str()?;
-    Some(text.replace('\0', "\u{fffd}")).filter(|text| !text.is_empty())
-}
-
 /// The outputs of a meaning by what they are.
 pub fn by_version(outputs: &[Output]) -> BTreeMap<(&Dataset, &str), &Output> {
     outputs
         .iter()
         .map(|output| ((&output.version.dataset, output.version.version.as_str()), output))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::{Dataset, Extent, Input, Meaning, Output};
+    use crate::domain::openlineage::{Event, RunStory};
+
+    fn mention() -> impl Strategy<Value = Value> {
+        let version = prop::option::of(0..3_u8);
+        (0..3_u8, version, prop::option::of(0..2_u8), 0..3_u8).prop_map(|(name, version, day, note)| {
+            let mut facets = json!({"note": {"is": note}});
+            if let Some(version) = version {
+                facets["version"] = json!({"datasetVersion": format!("v{version}")});
+            }
+            let condition = day.map(|day| json!({"type": "partition", "partitions": [{"dimensions": {"day": day}}]}));
+            let subset = condition.map(|condition| json!({"subset": {"inputCondition": condition}}));
+            json!({"namespace": "n", "name": format!("d{name}"), "facets": facets, "inputFacets": subset, "outputFacets": subset})
+        })
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let types = ["START", "RUNNING", "RUNNING", "COMPLETE", "FAIL", "OTHER"];
+        let mentions = || prop::collection::vec(mention(), 0..3);
+        let of = (any::<bool>(), 0..types.len(), 0..12_u8, mentions(), mentions(), 0..9_u8);
+        of.prop_map(move |(is_run, event_type, minute, inputs, outputs, kind)| {
+            let facets = json!({"jobType": {"processingType": if kind == 0 { "STREAMING" } else { "BATCH" }}});
+            let mut event = json!({
+                "eventTime": format!("2026-11-24T10:{minute:02}:00Z"), "producer": "https://p", "schemaURL": "https://s",
+                "job": {"namespace": "n", "name": "j", "facets": facets}, "inputs": inputs, "outputs": outputs
+            });
+            if is_run {
+                event["eventType"] = types[event_type].into();
+                event["run"] = json!({"runId": "r"});
+            }
+            Event::parse(&event.to_string()).unwrap()
+        })
+    }
+
+    /// What one says and the other does not.
+    fn only(one: &Meaning, other: &Meaning) -> (Vec<Input>, Vec<Output>) {
+        let inputs = one.inputs.iter().filter(|input| !other.inputs.contains(input));
+        let outputs = one.outputs.iter().filter(|output| !other.outputs.contains(output));
+        (inputs.cloned().collect(), outputs.cloned().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_an_event_does_not_name_means_the_same(events in prop::collection::vec(event(), 1..8), is_linked: bool) {
+            // Two of the names may be of one dataset.
+            let kept = |dataset: &Dataset| match dataset.name.as_str() {
+                "d1" if is_linked => Dataset { name: "d0".to_owned(), ..dataset.clone() },
+                _ => dataset.clone(),
+            };
+            let mut story = RunStory::default();
+            for event in &events {
+                let mut alone = RunStory::default();
+                alone.add(event);
+                let before = story.clone();
+                story.add(event);
+                if before.is_changed_at_all_by(&alone) {
+                    continue;
+                }
+                let extent = Extent::named(event, kept);
+                let [was, is] = [&before, &story].map(|story| story.meaning(kept));
+                let [was_in_part, is_in_part] = [&before, &story].map(|story| story.meaning_of(&extent, kept));
+                prop_assert_eq!(only(&was, &is), only(&was_in_part, &is_in_part));
+                prop_assert_eq!(only(&is, &was), only(&is_in_part, &was_in_part));
+                prop_assert_eq!((&is.metadata, is.state), (&is_in_part.metadata, is_in_part.state));
+                // Inputs of which something else is written by now.
+                let (gone, new) = (only(&was, &is).1, only(&is, &was).1);
+                let written: BTreeSet<&Dataset> = gone.iter().chain(&new).map(|output| &output.version.dataset).collect();
+                let read = is.inputs.iter().filter(|input| written.contains(&input.dataset));
+                prop_assert!(read.into_iter().all(|input| is_in_part.inputs.contains(input)));
+            }
+        }
+    }
 }

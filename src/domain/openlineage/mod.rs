@@ -5,12 +5,15 @@
 //! those that it read. What becomes of what is written down in `docs/openlineage.md`.
 
 mod event;
+mod facet;
 mod meaning;
+mod part;
 mod story;
 mod subset;
 
-pub use event::{Dataset, Event, EventKind, EventType, Facets, Mention, RunKey};
-pub use meaning::{DatasetMeaning, Input, InputVersion, Meaning, Output, Telling, UNVERSIONED, by_version};
+pub use event::{Dataset, Event, EventKind, EventType, Mention, RunKey};
+pub use facet::{Facet, Facets, to_json};
+pub use meaning::{DatasetMeaning, Extent, Input, InputVersion, Meaning, Output, Telling, UNVERSIONED, by_version};
 pub use story::{DatasetStory, RunStory, Use};
 pub use subset::PartitionValues;
 

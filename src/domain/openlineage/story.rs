@@ -3,12 +3,14 @@
 //! A story only ever grows by [`RunStory::add`], and everything in it is a least, a greatest, a union, or the value that was
 //! said last: adding is commutative, associative and idempotent. So it need not be known which events are in it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{Dataset, Event, EventKind, EventType, Facets, Mention};
+use super::event::{Dataset, Event, EventKind, EventType, Mention};
+use super::facet::{Facet, Facets};
 use super::subset::{PartitionValues, partitions};
 use crate::domain::key::check_version;
 
@@ -19,19 +21,20 @@ struct Said<T>(i64, Option<T>);
 /// Facets, each as it was said last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SaidFacets(BTreeMap<String, Said<Value>>);
+pub struct SaidFacets(BTreeMap<String, Said<Facet>>);
 
 impl SaidFacets {
     fn add(&mut self, at: i64, facets: &Facets) {
         for (name, facet) in facets {
-            let is_deleted = facet.get("_deleted") == Some(&Value::Bool(true));
-            self.hear(name, Said(at, (!is_deleted).then(|| facet.clone())));
+            self.hear(name, Said(at, (!facet.is_deleted()).then(|| facet.clone())));
         }
     }
 
-    fn hear(&mut self, name: &str, said: Said<Value>) {
-        if self.0.get(name).is_none_or(|known| is_later(&said, known)) {
-            self.0.insert(name.to_owned(), said);
+    fn hear(&mut self, name: &str, said: Said<Facet>) {
+        match self.0.get_mut(name) {
+            Some(known) if is_later(&said, known) => *known = said,
+            Some(_) => {}
+            None => drop(self.0.insert(name.to_owned(), said)),
         }
     }
 
@@ -45,8 +48,12 @@ impl SaidFacets {
     }
 
     /// One that stands.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&Facet> {
         self.0.get(name)?.1.as_ref()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn extend(&mut self, other: &Self) {
@@ -57,9 +64,8 @@ impl SaidFacets {
 }
 
 /// Whether something was said later; of two things said at the same instant, one is taken for the later, whichever came first.
-fn is_later(said: &Said<Value>, known: &Said<Value>) -> bool {
-    let spelled = |said: &Said<Value>| said.1.as_ref().map(Value::to_string);
-    said.0 > known.0 || said.0 == known.0 && said.1 != known.1 && spelled(said) > spelled(known)
+fn is_later(said: &Said<Facet>, known: &Said<Facet>) -> bool {
+    (said.0, &said.1) > (known.0, &known.1)
 }
 
 /// What a run says of a dataset that it reads or writes.
@@ -90,7 +96,7 @@ impl Use {
         self.facets.add(at, &mention.facets);
         self.own.add(at, &mention.own);
         if let Some(subset) = mention.own.get("subset") {
-            self.partitions.extend(partitions(subset));
+            self.partitions.extend(partitions(&subset.value()));
         }
     }
 
@@ -106,10 +112,13 @@ impl Use {
 
     /// With what was said of the dataset without a version; when it was named stays.
     #[must_use]
-    pub fn and(&self, of_all: &Self) -> Self {
+    pub fn and(&self, of_all: &Self) -> Cow<'_, Self> {
+        if of_all.facets.is_empty() && of_all.own.is_empty() && of_all.partitions.is_empty() {
+            return Cow::Borrowed(self);
+        }
         let mut both = self.clone();
         both.extend_content(of_all);
-        both
+        Cow::Owned(both)
     }
 
     fn extend_content(&mut self, other: &Self) {
@@ -141,6 +150,15 @@ impl Uses {
 }
 
 impl Uses {
+    /// With and without a version.
+    pub fn all(&self) -> Cow<'_, Use> {
+        let all = Cow::Borrowed(&self.plain);
+        self.versions.values().fold(all, |mut all, said| {
+            all.to_mut().extend_content(said);
+            all
+        })
+    }
+
     /// Adds all that was said under another name.
     pub fn extend(&mut self, other: &Self) {
         self.plain.extend(&other.plain);
@@ -152,7 +170,8 @@ impl Uses {
 
 /// The version that a mention names. What can be no version (nothing, `latest`) names none.
 pub fn version(mention: &Mention) -> Option<String> {
-    let version = mention.facets.get("version")?.get("datasetVersion")?.as_str()?;
+    let facet = mention.facets.get("version")?.value();
+    let version = facet.get("datasetVersion")?.as_str()?;
     check_version(version).is_ok().then(|| version.to_owned())
 }
 
@@ -223,7 +242,7 @@ impl RunStory {
             _ => {}
         }
         self.has_begun |= matches!(event.event_type, Some(EventType::Start | EventType::Running));
-        self.is_endless |= event.job.get("jobType").is_some_and(is_endless);
+        self.is_endless |= event.job.get("jobType").is_some_and(|facet| is_endless(&facet.value()));
         let end = ENDS.iter().position(|end| Some(*end) == event.event_type);
         if let Some(end) = end.and_then(|end| u8::try_from(end).ok()) {
             greatest(&mut self.end, (at, end));
@@ -238,6 +257,31 @@ impl RunStory {
                     .add(at, is_start, mention);
             }
         }
+    }
+
+    /// Whether an event, given by the story that it makes by itself, changes what all that is read or written depends on. If not,
+    /// only what it names itself can come to mean something else.
+    pub fn is_changed_at_all_by(&self, event: &Self) -> bool {
+        let mut both = Self {
+            run_id: self.run_id.clone(),
+            is_endless: self.is_endless || event.is_endless,
+            ..Self::default()
+        };
+        if event.run_id.is_some() {
+            both.run_id.clone_from(&event.run_id);
+        }
+        for story in [self, event] {
+            story.start.into_iter().for_each(|at| least(&mut both.start, at));
+            story.first.into_iter().for_each(|at| least(&mut both.first, at));
+            story.complete.into_iter().for_each(|at| least(&mut both.complete, at));
+            story.last.into_iter().for_each(|at| greatest(&mut both.last, at));
+        }
+        self.in_common() != both.in_common()
+    }
+
+    /// The run, when it reads, when it is complete, and whether it goes on without end.
+    fn in_common(&self) -> (Option<&str>, i64, Option<i64>, bool) {
+        (self.run_id.as_deref(), self.reads_at(), self.complete, self.is_endless)
     }
 
     /// The job's name.

@@ -231,6 +231,32 @@ on_both_databases! {
         assert!(pictures[0].get("x").is_none() && pictures.iter().all(|picture| *picture == pictures[0]), "{pictures:?}");
     }
 
+    async fn a_late_version_has_the_readers_up_to_the_next(db: TestDb) {
+        let backend = db.backend();
+        let model = || dataset("model");
+        let wrote = |id: &str, time: &str| run(id).on("COMPLETE", time).writes(model()).json();
+        let named = |id: &str, time: &str| run(id).on("RUNNING", time).writes(model().version("v1")).json();
+        let reads = |id: &str, time: &str| run(id).on("START", time).reads(model()).json();
+        let cases = [
+            // Who wrote the next version itself is not held back by it.
+            vec![wrote("w", "10:00"), wrote("late", "10:15"), named("own", "10:20"), reads("own", "10:30"), reads("r", "10:40")],
+            // A version that turns out to be older lets those go that started after another one.
+            vec![named("x", "08:00"), wrote("w", "11:00"), named("x", "13:00"), reads("r", "13:30"), reads("between", "12:00")],
+        ];
+        for events in cases {
+            let mut found = Vec::new();
+            for late in 0..events.len() {
+                let app = TestApp::new(TestDb::of(backend).await).await;
+                let (before, after) = events.split_at(late);
+                for event in before.iter().chain(&after[1..]).chain(&after[..1]) {
+                    app.hear(std::slice::from_ref(event)).await;
+                }
+                found.push(edges(&app).await);
+            }
+            assert!(found.iter().all(|edges| *edges == found[0]), "{found:#?}");
+        }
+    }
+
     async fn an_input_of_a_partition_moves_with_a_declaration(db: TestDb) {
         let backend = db.backend();
         let day: &[&[(&str, &str)]] = &[&[("day", "1")]];
