@@ -31,6 +31,7 @@ pub mod resolve;
 pub mod scope;
 mod sql;
 pub mod table;
+mod texts;
 pub mod transaction;
 pub mod version;
 mod version_conditions;
