@@ -146,6 +146,8 @@ pub struct Needs {
     pub artifacts: BTreeSet<Digest>,
     /// Digests of versions.
     pub versions: BTreeSet<Digest>,
+    /// Digests of versions that are only named, each with that of its artifact, which is read where the version is not there.
+    pub named: BTreeMap<Digest, Digest>,
     /// Digests of executions that are recorded: their edges are read too.
     pub executions: BTreeSet<Digest>,
     /// Digests of executions that are only named as parents.
@@ -480,13 +482,14 @@ impl Ledger {
 impl Ledger {
     /// Reads what records name and has not been read yet.
     pub async fn load(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        self.load_artifacts(needs).await?;
-        let unknown = unread(&self.versions, needs.versions.iter().copied());
+        let versions: BTreeSet<Digest> = needs.versions.iter().chain(needs.named.keys()).copied().collect();
+        let unknown = unread(&self.versions, versions.into_iter());
         let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await?;
         for row in rows.into_iter().filter(is_there) {
             self.versions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.versions, unknown);
+        self.load_artifacts(needs).await?;
         self.load_executions(needs).await?;
         self.load_events(needs).await?;
         self.load_aliases(needs).await
@@ -555,7 +558,17 @@ impl Ledger {
     }
 
     async fn load_artifacts(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        let unknown = unread(&self.artifacts, needs.artifacts.iter().copied());
+        let of_missing = needs
+            .named
+            .iter()
+            .filter(|(version, _)| self.versions.get(version).is_none());
+        let artifacts: BTreeSet<Digest> = needs
+            .artifacts
+            .iter()
+            .chain(of_missing.map(|(_, artifact)| artifact))
+            .copied()
+            .collect();
+        let unknown = unread(&self.artifacts, artifacts.into_iter());
         let rows = bulk::find::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
         let undeclared: Vec<ArtifactId> = rows
             .iter()
