@@ -18,7 +18,7 @@ use super::floating::Holders;
 use super::lineage::Changed;
 use super::sql::first;
 use super::table::{Table, Unsaved};
-use super::{Scope, StoreError, Transaction, bulk, floating};
+use super::{Scope, StoreError, Transaction, bulk, dialect, floating};
 use crate::domain::key::Digest;
 use crate::domain::time::Timestamp;
 
@@ -167,13 +167,20 @@ pub struct Needs {
 }
 
 impl Ledger {
-    /// Takes the next revision.
+    /// Takes the next revision, if nobody else of another process has it.
     pub async fn open(tx: Transaction, now: Timestamp) -> Result<Self, StoreError> {
-        let sql = "UPDATE revision_counter SET revision = revision + 1, recorded_at = CASE WHEN recorded_at > $1 THEN recorded_at ELSE $1 END \
-             WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id";
-        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [now.0.into()]);
-        let counter = first(&tx.rows(statement).await?, read_counter)?;
+        let backend = tx.get_database_backend();
+        let sql = format!(
+            "SELECT id, revision + 1, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id \
+             FROM revision_counter WHERE id = 1{}",
+            dialect::until_commit(backend)
+        );
+        let counter = first(&tx.rows(Statement::from_string(backend, sql)).await?, read_counter)?;
         let counter = counter.ok_or_else(|| StoreError::Inconsistent("the counter row is missing".to_owned()))?;
+        let counter = revision_counter::Model {
+            recorded_at: counter.recorded_at.max(now.0),
+            ..counter
+        };
         Ok(Self {
             tx,
             counter_at_begin: counter.clone(),
