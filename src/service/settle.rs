@@ -26,12 +26,13 @@ pub async fn settle(ledger: &mut Ledger) -> Result<(), StoreError> {
             merging,
         } = std::mem::take(&mut ledger.unsettled);
         merged.extend(merging);
-        if produced.is_empty() && floating.is_empty() && left.is_empty() && shared.is_empty() {
+        // Inputs that have not been written yet are among `floating`, so what moves nothing needs no flush.
+        floating.extend(ledger.load_floating_past(&produced).await?);
+        if floating.is_empty() && left.is_empty() && shared.is_empty() {
             break;
         }
         ledger.flush().await?;
         agree(ledger, &shared.into_iter().collect::<Vec<_>>()).await?;
-        floating.extend(ledger.load_floating_past(&produced).await?);
         move_inputs(ledger, &floating).await?;
         let left: Vec<VersionId> = left
             .into_iter()

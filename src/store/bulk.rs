@@ -77,6 +77,16 @@ fn insert_sql<E: EntityTrait>(backend: DbBackend, rows: usize, key: usize) -> St
     sql
 }
 
+/// The same for PostgreSQL, where the rows are a JSON array of objects in `$1`.
+pub(super) fn insert_objects_sql<E: EntityTrait>(key: usize) -> String {
+    let names = columns::<E>();
+    let (table, list) = (E::default().table_name(), names.join(", "));
+    let rows = format!("json_populate_recordset(NULL::\"{table}\", $1::text::json)");
+    let mut sql = format!("INSERT INTO \"{table}\" ({list}) SELECT {list} FROM {rows}");
+    push_replacing(&mut sql, &names, key);
+    sql
+}
+
 /// Has rows that are there, by the first so many columns, be replaced.
 fn push_replacing(sql: &mut String, names: &[String], key: usize) {
     if key > 0 {

@@ -32,6 +32,7 @@ pub mod scope;
 mod sql;
 pub mod table;
 mod texts;
+mod together;
 pub mod transaction;
 pub mod version;
 mod version_conditions;

@@ -11,6 +11,8 @@ use sea_orm::{DbBackend, EntityTrait};
 pub(super) enum Form {
     /// Inserts so many rows; those that are there, by the first so many columns, are replaced.
     Insert { rows: usize, key: usize },
+    /// The same for rows that are a JSON array of objects.
+    Objects { key: usize },
     /// Finds the rows with one of so many values in a column.
     Find { column: &'static str, keys: usize },
 }
