@@ -148,7 +148,7 @@ pub async fn artifact_facts(db: &impl Reader, rows: Rows<'_>) -> Result<Vec<Arti
         "SELECT artifact.id, artifact.project, artifact.domain, artifact.name, artifact.revision, artifact.merged_revision, artifact.returned_revision, artifact.declared_revision, \
          coalesce(artifact.declared_keys, '[]') FROM artifact WHERE {which}"
     );
-    read(&binds.many(db, &sql, 8).await?, |cells| {
+    read(&binds.many(db, &sql, 9).await?, |cells| {
         Ok(ArtifactFacts {
             id: cells.next()?,
             key: [cells.next()?, cells.next()?, cells.next()?],
