@@ -13,12 +13,11 @@ use super::inputs::records::{
 use super::node_id;
 use super::payloads::{
     CreateVersionPayload, DeclareArtifactPayload, DeleteVersionPayload, IngestPayload, RecordExecutionPayload,
-    RemoveAliasPayload, SetAliasPayload,
+    RemoveAliasPayload, SetAliasPayload, Touching, other_node,
 };
 use super::resources::Resources;
 use super::scalars::Long;
 use super::types::artifact::Artifact;
-use super::types::execution::Execution;
 use super::types::version::Version;
 use super::view::View;
 use crate::domain::Invalid;
@@ -50,10 +49,6 @@ impl Done {
         let found = Version::find(resources, self.view, id).await?;
         found.ok_or_else(other_node)
     }
-}
-
-fn other_node() -> ApiError {
-    ApiError::internal("a record was answered with a node that it is not about")
 }
 
 /// Has one record written, or says why not.
@@ -119,9 +114,8 @@ impl Mutation {
         let NodeRef::Artifact(id) = done.touched.node else {
             return Err(other_node());
         };
-        let artifact = Artifact::find(resources, done.view, id).await?.ok_or_else(other_node)?;
         Ok(DeclareArtifactPayload {
-            artifact,
+            node: Touching { id, view: done.view },
             created: done.touched.created,
             revision: done.revision(),
         })
@@ -137,8 +131,11 @@ impl Mutation {
         let mut version: CreateVersion = input.try_into().map_err(in_input)?;
         version.version = version.version.or_else(|| name_of_request(ctx));
         let done = submit(resources, Record::Version(version)).await?;
+        let NodeRef::Version(id) = done.touched.node else {
+            return Err(other_node());
+        };
         Ok(CreateVersionPayload {
-            version: done.version(resources).await?,
+            node: Touching { id, view: done.view },
             created: done.touched.created,
             revision: done.revision(),
         })
@@ -155,11 +152,8 @@ impl Mutation {
         let NodeRef::Execution(id) = done.touched.node else {
             return Err(other_node());
         };
-        let execution = Execution::find(resources, done.view, id)
-            .await?
-            .ok_or_else(other_node)?;
         Ok(RecordExecutionPayload {
-            execution,
+            node: Touching { id, view: done.view },
             created: done.touched.created,
             revision: done.revision(),
         })

@@ -1,6 +1,7 @@
 //! What the mutations answer.
 
-use async_graphql::SimpleObject;
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use entity::{ArtifactId, ExecutionId, VersionId};
 
 use super::connection::int;
 use super::enums::IngestStatus;
@@ -18,37 +19,88 @@ use crate::domain::record::Record;
 use crate::graphql::node_id::NodeId;
 use crate::service::{Mode, NodeRef, Rejection, Touched, Verdict};
 
+/// The node that a mutation is about, and in which view it is answered. It is read when a field asks for it: most writers want
+/// no more than to know that it is recorded.
+#[derive(Clone, Copy)]
+pub struct Touching<I> {
+    /// Its id.
+    pub id: I,
+    /// The view.
+    pub view: View,
+}
+
+/// A record was answered with a node of another kind, or one that is not there.
+pub fn other_node() -> ApiError {
+    ApiError::internal("a record was answered with a node that it is not about")
+}
+
 /// The answer to `declareArtifact`.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct DeclareArtifactPayload {
-    /// The artifact.
-    pub artifact: Artifact,
+    /// What it is about.
+    #[graphql(skip)]
+    pub node: Touching<ArtifactId>,
     /// Whether it was not known before.
     pub created: bool,
     /// The revision in which the artifact is answered: `asOf: {revision: …}` finds this state again.
     pub revision: Long,
 }
 
+#[ComplexObject]
+impl DeclareArtifactPayload {
+    /// The artifact.
+    async fn artifact(&self, ctx: &Context<'_>) -> Result<Artifact, ApiError> {
+        let Touching { id, view } = self.node;
+        let found = Artifact::find(Resources::of(ctx)?, view, id).await?;
+        found.ok_or_else(other_node)
+    }
+}
+
 /// The answer to `createVersion`.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct CreateVersionPayload {
-    /// The version.
-    pub version: Version,
+    /// What it is about.
+    #[graphql(skip)]
+    pub node: Touching<VersionId>,
     /// Whether it was created; false: it was there with the identical content.
     pub created: bool,
     /// The revision in which the version is answered: `asOf: {revision: …}` finds this state again.
     pub revision: Long,
 }
 
+#[ComplexObject]
+impl CreateVersionPayload {
+    /// The version.
+    async fn version(&self, ctx: &Context<'_>) -> Result<Version, ApiError> {
+        let Touching { id, view } = self.node;
+        let found = Version::find(Resources::of(ctx)?, view, id).await?;
+        found.ok_or_else(other_node)
+    }
+}
+
 /// The answer to `recordExecution`.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct RecordExecutionPayload {
-    /// The execution, merged from all that was recorded of it.
-    pub execution: Execution,
+    /// What it is about.
+    #[graphql(skip)]
+    pub node: Touching<ExecutionId>,
     /// Whether nothing had been recorded of it before.
     pub created: bool,
     /// The revision in which the execution is answered: `asOf: {revision: …}` finds this state again.
     pub revision: Long,
+}
+
+#[ComplexObject]
+impl RecordExecutionPayload {
+    /// The execution, merged from all that was recorded of it.
+    async fn execution(&self, ctx: &Context<'_>) -> Result<Execution, ApiError> {
+        let Touching { id, view } = self.node;
+        let found = Execution::find(Resources::of(ctx)?, view, id).await?;
+        found.ok_or_else(other_node)
+    }
 }
 
 /// The answer to `setAlias`.

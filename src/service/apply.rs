@@ -58,7 +58,7 @@ fn add_needs(needs: &mut Needs, record: &Prepared) {
             needs.parents.extend(execution.parent.iter().map(|(_, digest)| *digest));
             for input in &execution.inputs {
                 if let InputVersion::Exact(artifact, version) = &input.version {
-                    need_version(needs, artifact, version);
+                    needs.named.insert(version.digest, artifact.digest);
                 }
             }
             for output in &execution.outputs {
@@ -137,6 +137,7 @@ pub fn is_merged(row: &artifact::Model) -> bool {
 
 /// The artifact under a key, recorded now if it is new; and whether it is.
 pub fn artifact_or_new(ledger: &mut Ledger, artifact: &Artifact) -> (artifact::Model, bool) {
+    debug_assert!(ledger.artifacts.knows(&artifact.digest), "the artifact was not loaded");
     if let Some(row) = ledger.artifacts.get(&artifact.digest).cloned() {
         if !is_merged(&row) {
             return (row, false);

@@ -174,6 +174,14 @@ pub(super) fn numbers(backend: DbBackend, numbers: impl IntoIterator<Item = i64>
     list(backend, &numbers)
 }
 
+/// Ends a statement whose rows nobody else may change until commit. A write transaction of SQLite has the whole file for itself.
+pub(super) const fn until_commit(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "",
+        _ => " FOR UPDATE",
+    }
+}
+
 /// A list of digests as one value.
 pub(super) fn digests(backend: DbBackend, digests: impl IntoIterator<Item = Digest>) -> Value {
     let quoted: Vec<String> = digests.into_iter().map(|d| format!("\"{}\"", d.to_hex())).collect();

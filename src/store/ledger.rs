@@ -18,7 +18,8 @@ use super::floating::Holders;
 use super::lineage::Changed;
 use super::sql::first;
 use super::table::{Table, Unsaved};
-use super::{Scope, StoreError, Transaction, bulk, floating};
+use super::together::Together;
+use super::{Scope, StoreError, Transaction, bulk, dialect, floating};
 use crate::domain::key::Digest;
 use crate::domain::time::Timestamp;
 
@@ -147,6 +148,8 @@ pub struct Needs {
     pub artifacts: BTreeSet<Digest>,
     /// Digests of versions.
     pub versions: BTreeSet<Digest>,
+    /// Digests of versions that are only named, each with that of its artifact, which is read where the version is not there.
+    pub named: BTreeMap<Digest, Digest>,
     /// Digests of executions that are recorded: their edges are read too.
     pub executions: BTreeSet<Digest>,
     /// Digests of executions that are only named as parents.
@@ -166,13 +169,20 @@ pub struct Needs {
 }
 
 impl Ledger {
-    /// Takes the next revision.
+    /// Takes the next revision, if nobody else of another process has it.
     pub async fn open(tx: Transaction, now: Timestamp) -> Result<Self, StoreError> {
-        let sql = "UPDATE revision_counter SET revision = revision + 1, recorded_at = CASE WHEN recorded_at > $1 THEN recorded_at ELSE $1 END \
-             WHERE id = 1 RETURNING id, revision, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id";
-        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [now.0.into()]);
-        let counter = first(&tx.rows(statement).await?, read_counter)?;
+        let backend = tx.get_database_backend();
+        let sql = format!(
+            "SELECT id, revision + 1, recorded_at, artifact_id, partition_id, version_id, execution_id, alias_id, event_id \
+             FROM revision_counter WHERE id = 1{}",
+            dialect::until_commit(backend)
+        );
+        let counter = first(&tx.rows(Statement::from_string(backend, sql)).await?, read_counter)?;
         let counter = counter.ok_or_else(|| StoreError::Inconsistent("the counter row is missing".to_owned()))?;
+        let counter = revision_counter::Model {
+            recorded_at: counter.recorded_at.max(now.0),
+            ..counter
+        };
         Ok(Self {
             tx,
             counter_at_begin: counter.clone(),
@@ -486,14 +496,15 @@ impl Ledger {
 impl Ledger {
     /// Reads what records name and has not been read yet.
     pub async fn load(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        self.load_artifacts(needs).await?;
-        let unknown = unread(&self.versions, needs.versions.iter().copied());
+        let versions: BTreeSet<Digest> = needs.versions.iter().chain(needs.named.keys()).copied().collect();
+        let unknown = unread(&self.versions, versions.iter().copied());
         let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await?;
         for row in rows.into_iter().filter(is_there) {
             self.versions.read(digest(&row.key_digest)?, Some(row));
         }
         mark_absent(&mut self.versions, unknown);
-        self.load_recorded(&needs.versions).await?;
+        self.load_recorded(&versions).await?;
+        self.load_artifacts(needs).await?;
         self.load_executions(needs).await?;
         self.load_events(needs).await?;
         self.load_aliases(needs).await
@@ -576,7 +587,17 @@ impl Ledger {
     }
 
     async fn load_artifacts(&mut self, needs: &Needs) -> Result<(), StoreError> {
-        let unknown = unread(&self.artifacts, needs.artifacts.iter().copied());
+        let of_missing = needs
+            .named
+            .iter()
+            .filter(|(version, _)| self.versions.get(version).is_none());
+        let artifacts: BTreeSet<Digest> = needs
+            .artifacts
+            .iter()
+            .chain(of_missing.map(|(_, artifact)| artifact))
+            .copied()
+            .collect();
+        let unknown = unread(&self.artifacts, artifacts.into_iter());
         let rows = bulk::find::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
         let undeclared: Vec<ArtifactId> = rows
             .iter()
@@ -850,31 +871,43 @@ impl Ledger {
 
     /// Writes what has been changed, so that statements of this transaction see it. Parents go before children.
     pub async fn flush(&mut self) -> Result<(), StoreError> {
+        let mut rows = Together::default();
+        self.flush_with(&mut rows).await?;
+        rows.write(&self.tx).await
+    }
+
+    async fn flush_with(&mut self, rows: &mut Together) -> Result<(), StoreError> {
         self.written = self.is_changed();
         let artifacts = self.artifacts.take_unsaved();
         let known = &self.counter_at_open;
         self.changed
             .artifacts
             .extend(older(artifacts.changed.iter().map(|row| row.id.0), known.artifact_id));
-        bulk::insert::<artifact::Entity>(&self.tx, &artifacts.new).await?;
-        bulk::update::<artifact::Entity>(&self.tx, &artifacts.changed).await?;
-        bulk::insert::<artifact_key::Entity>(&self.tx, &self.keys.take()).await?;
+        rows.insert::<artifact::Entity>(&self.tx, &artifacts.new).await?;
+        rows.update::<artifact::Entity>(&self.tx, &artifacts.changed).await?;
+        rows.insert::<artifact_key::Entity>(&self.tx, &self.keys.take()).await?;
         let partitions = self.partitions.take_unsaved();
-        bulk::insert::<partition::Entity>(&self.tx, &partitions.new).await?;
-        bulk::update::<partition::Entity>(&self.tx, &partitions.changed).await?;
-        bulk::insert::<partition_value::Entity>(&self.tx, &self.partition_values.take()).await?;
-        // What is withdrawn first, since another row may take its name.
-        for versions in [std::mem::take(&mut self.withdrawn), self.versions.take_unsaved()] {
+        rows.insert::<partition::Entity>(&self.tx, &partitions.new).await?;
+        rows.update::<partition::Entity>(&self.tx, &partitions.changed).await?;
+        rows.insert::<partition_value::Entity>(&self.tx, &self.partition_values.take())
+            .await?;
+        // What is withdrawn first, and by itself, since another row may take its name.
+        let withdrawn = std::mem::take(&mut self.withdrawn);
+        let leaves_names = !withdrawn.changed.is_empty();
+        for versions in [withdrawn, self.versions.take_unsaved()] {
             self.changed.versions.extend(older(
                 versions.changed.iter().map(|row| row.id.0),
                 self.counter_at_open.version_id,
             ));
-            bulk::insert::<version::Entity>(&self.tx, &versions.new).await?;
-            bulk::update::<version::Entity>(&self.tx, &versions.changed).await?;
-            flush_version_values(&self.tx, &versions).await?;
+            rows.insert::<version::Entity>(&self.tx, &versions.new).await?;
+            rows.update::<version::Entity>(&self.tx, &versions.changed).await?;
+            flush_version_values(&self.tx, rows, &versions).await?;
+            if leaves_names {
+                rows.write(&self.tx).await?;
+            }
         }
-        for rows in self.recorded.take_unsaved().both() {
-            bulk::update::<recorded_version::Entity>(&self.tx, &rows).await?;
+        for recorded in self.recorded.take_unsaved().both() {
+            rows.update::<recorded_version::Entity>(&self.tx, &recorded).await?;
         }
         let executions = self.executions.take_unsaved();
         let edges = self.edges.take_unsaved();
@@ -885,34 +918,48 @@ impl Ledger {
             .map(|row| row.id.0)
             .chain(connected.map(|row| row.execution_id.0));
         self.changed.executions.extend(older(touched, known.execution_id));
-        bulk::insert::<execution::Entity>(&self.tx, &executions.new).await?;
-        bulk::update::<execution::Entity>(&self.tx, &executions.changed).await?;
-        bulk::insert::<edge::Entity>(&self.tx, &edges.new).await?;
-        bulk::update::<edge::Entity>(&self.tx, &edges.changed).await?;
-        self.flush_events().await?;
-        bulk::insert::<resolved_input::Entity>(&self.tx, &self.new_resolved.take()).await?;
+        rows.insert::<execution::Entity>(&self.tx, &executions.new).await?;
+        rows.update::<execution::Entity>(&self.tx, &executions.changed).await?;
+        rows.insert::<edge::Entity>(&self.tx, &edges.new).await?;
+        rows.update::<edge::Entity>(&self.tx, &edges.changed).await?;
+        self.flush_events(rows).await?;
+        rows.insert::<resolved_input::Entity>(&self.tx, &self.new_resolved.take())
+            .await?;
+        self.flush_aliases(rows).await
+    }
+
+    /// Writes aliases, one statement after the other: of two at one name one has to end before the other stands, and one that was
+    /// set and ended in this transaction is among the ended ones too.
+    async fn flush_aliases(&mut self, rows: &mut Together) -> Result<(), StoreError> {
+        if self.ended_aliases.new.is_empty() && !self.aliases.is_dirty() {
+            return Ok(());
+        }
+        rows.write(&self.tx).await?;
         bulk::update::<alias::Entity>(&self.tx, &self.ended_aliases.take()).await?;
         let aliases = self.aliases.take_unsaved();
         bulk::update::<alias::Entity>(&self.tx, &aliases.changed).await?;
-        // One that was set and ended in this transaction is among the ended ones too.
         bulk::update::<alias::Entity>(&self.tx, &aliases.new).await
     }
 
     /// Writes events and what they come to, after what those refer to.
-    async fn flush_events(&mut self) -> Result<(), StoreError> {
-        bulk::insert::<event::Entity>(&self.tx, &self.events.take_unsaved().new).await?;
+    async fn flush_events(&mut self, together: &mut Together) -> Result<(), StoreError> {
+        together
+            .insert::<event::Entity>(&self.tx, &self.events.take_unsaved().new)
+            .await?;
         for rows in self.run_stories.take_unsaved().both() {
-            bulk::update::<run_story::Entity>(&self.tx, &rows).await?;
+            together.update::<run_story::Entity>(&self.tx, &rows).await?;
         }
         for rows in self.dataset_stories.take_unsaved().both() {
-            bulk::update::<dataset_story::Entity>(&self.tx, &rows).await?;
+            together.update::<dataset_story::Entity>(&self.tx, &rows).await?;
         }
         for rows in self.floating.take_unsaved().both() {
-            bulk::update::<floating_input::Entity>(&self.tx, &rows).await?;
+            together.update::<floating_input::Entity>(&self.tx, &rows).await?;
         }
-        bulk::insert::<symlink::Entity>(&self.tx, &self.symlinks.take_unsaved().new).await?;
+        together
+            .insert::<symlink::Entity>(&self.tx, &self.symlinks.take_unsaved().new)
+            .await?;
         for rows in self.names.take_unsaved().both() {
-            bulk::update::<dataset_name::Entity>(&self.tx, &rows).await?;
+            together.update::<dataset_name::Entity>(&self.tx, &rows).await?;
         }
         Ok(())
     }
@@ -925,14 +972,17 @@ impl Ledger {
             self.tx.rollback().await?;
             return Ok(newest);
         }
-        self.flush().await?;
+        let mut rows = Together::default();
+        self.flush_with(&mut rows).await?;
         let log = revision::Model {
             id: self.counter.revision,
             recorded_at: self.counter.recorded_at,
             changed: self.changed.to_stored()?,
         };
-        bulk::insert::<revision::Entity>(&self.tx, &[log]).await?;
-        bulk::update::<revision_counter::Entity>(&self.tx, std::slice::from_ref(&self.counter)).await?;
+        rows.insert::<revision::Entity>(&self.tx, &[log]).await?;
+        let counter = std::slice::from_ref(&self.counter);
+        rows.update::<revision_counter::Entity>(&self.tx, counter).await?;
+        rows.write(&self.tx).await?;
         let revision = self.counter.revision;
         self.tx.commit().await?;
         Ok(revision)
@@ -940,7 +990,11 @@ impl Ledger {
 }
 
 /// Makes produced versions findable by their partition values; those that have moved, where they are now.
-async fn flush_version_values(tx: &Transaction, versions: &Unsaved<version::Model>) -> Result<(), StoreError> {
+async fn flush_version_values(
+    tx: &Transaction,
+    rows: &mut Together,
+    versions: &Unsaved<version::Model>,
+) -> Result<(), StoreError> {
     let mut values = Vec::new();
     for row in &versions.new {
         values.extend(values_of(row)?);
@@ -962,7 +1016,7 @@ async fn flush_version_values(tx: &Transaction, versions: &Unsaved<version::Mode
         }
         values.extend(after.into_iter().filter(|value| !before.contains(value)));
     }
-    bulk::insert::<version_value::Entity>(tx, &values).await
+    rows.insert::<version_value::Entity>(tx, &values).await
 }
 
 /// What a version is found by: each of its values, once it has been produced.

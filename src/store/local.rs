@@ -132,21 +132,29 @@ impl LocalRows {
 
 /// Runs a statement, and reads its rows.
 pub(super) fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<LocalRows> {
-    let mut found = LocalRows::of(0);
-    run_into(connection, sql, values, &mut found)?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = LocalRows::of(statement.column_count());
+    bind(&mut statement, values)?;
+    read_into(&mut statement, &mut found)?;
     Ok(found)
 }
 
-/// The same, adding to rows of the same statement.
-pub(super) fn run_into(
+/// Runs a statement that has one value, `?`, for each of some values, and reads all rows.
+pub(super) fn run_each<V: Into<Value> + Clone>(
     connection: &Connection,
     sql: &str,
-    values: &[Value],
-    found: &mut LocalRows,
-) -> rusqlite::Result<()> {
+    values: &[V],
+) -> rusqlite::Result<LocalRows> {
     let mut statement = connection.prepare_cached(sql)?;
-    bind(&mut statement, values)?;
-    found.columns = statement.column_count();
+    let mut found = LocalRows::of(statement.column_count());
+    for value in values {
+        statement.raw_bind_parameter(1, Bound::of(&value.clone().into())?)?;
+        read_into(&mut statement, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn read_into(statement: &mut CachedStatement<'_>, found: &mut LocalRows) -> rusqlite::Result<()> {
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
         for column in 0..found.columns {

@@ -31,6 +31,8 @@ pub mod resolve;
 pub mod scope;
 mod sql;
 pub mod table;
+mod texts;
+mod together;
 pub mod transaction;
 pub mod version;
 mod version_conditions;

@@ -62,12 +62,13 @@ impl Binds {
 
     /// Runs a statement that answers many rows, each of so many numbers and texts.
     pub async fn many(self, db: &impl Reader, sql: &str, columns: usize) -> Result<RowSet, StoreError> {
-        let Some(packed) = dialect::packed(self.backend, sql, columns) else {
-            return self.all(db, sql).await;
-        };
         if let Some(rows) = db.read_here(sql, &self.values) {
             return Ok(RowSet::Local(rows?));
         }
+        let Some(packed) = dialect::packed(self.backend, sql, columns) else {
+            let statement = Statement::from_sql_and_values(self.backend, sql, self.values);
+            return Ok(RowSet::Rows(db.query_all_raw(statement).await?));
+        };
         let statement = Statement::from_sql_and_values(self.backend, packed, self.values);
         let row = db.query_one_raw(statement).await?;
         Ok(RowSet::Packed(

@@ -13,13 +13,14 @@ use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, OpenFlags};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ColumnType, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    ExecResult, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel, Value,
+    ExecResult, IdenStatic as _, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel, Value,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use super::cells::RowSet;
 use super::local::{self, LocalRows};
-use super::{Reader, StoreError};
+use super::texts::{Form, text};
+use super::{Reader, StoreError, bulk};
 
 /// Prepared statements kept, as by the driver.
 const STATEMENTS: usize = 512;
@@ -236,20 +237,14 @@ impl Transaction {
         E::ActiveModel: TryIntoModel<E::Model>,
     {
         let On::Here(here) = &self.on else { return None };
-        let names: Vec<String> = E::Column::iter().map(|c| quoted(&c)).collect();
-        let sql = format!(
-            "SELECT {} FROM \"{}\" WHERE {} = ?",
-            names.join(", "),
-            E::default().table_name(),
-            quoted(&column)
-        );
-        let found = here.with(|connection| {
-            let mut all = LocalRows::of(names.len());
-            for key in keys {
-                local::run_into(connection, &sql, &[key.clone().into()], &mut all)?;
-            }
-            Ok(all)
+        let form = Form::Find {
+            column: column.as_str(),
+            keys: 1,
+        };
+        let sql = text::<E>(DbBackend::Sqlite, form, || {
+            bulk::find_sql::<E>(DbBackend::Sqlite, column, 1)
         });
+        let found = here.with(|connection| local::run_each(connection, &sql, keys));
         Some(found.and_then(models::<E>))
     }
 
@@ -332,15 +327,15 @@ fn values_of(statement: &Statement) -> &[Value] {
     statement.values.as_ref().map_or(&[], |values| values.0.as_slice())
 }
 
-fn quoted(column: &impl ColumnTrait) -> String {
-    format!("\"{}\"", column.as_str())
-}
-
 /// Rows with all columns of a table, in their order.
 fn models<E: EntityTrait>(rows: LocalRows) -> Result<Vec<E::Model>, StoreError>
 where
     E::ActiveModel: TryIntoModel<E::Model>,
 {
+    // Most keys that are looked up are new.
+    if rows.values.is_empty() {
+        return Ok(Vec::new());
+    }
     let columns: Vec<(E::Column, ColumnType)> = E::Column::iter()
         .map(|column| (column, column.def().get_column_type().clone()))
         .collect();
