@@ -138,6 +138,10 @@ async fn hear_of_run(
     let (was, is) = (&heard.was, heard.is.as_ref());
     load_changed(ledger, [was, is]).await?;
     name_artifacts(ledger, &given.event).await?;
+    // Each parent that an event names is there, also when a later event names another: so their order does not matter.
+    if let Some(parent) = given.meaning.parent.as_ref().filter(|parent| *parent != key) {
+        execution_or_placeholder(ledger, parent, parent.digest());
+    }
     let (id, recorded) = tell_execution(ledger, key, digest, is)?;
     change(ledger, id, digest, [was, is]).await?;
     let story = write(heard.story.as_ref())?;

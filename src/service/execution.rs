@@ -35,6 +35,10 @@ pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Ve
     }
     let inputs = add_inputs(ledger, id, &given.inputs, &chosen);
     let outputs = add_outputs(ledger, id, given).await?;
+    if outputs {
+        // A run does not read what it writes itself.
+        ledger.unsettle_inputs_of(id);
+    }
     let touched = Touched {
         node: NodeRef::Execution(id),
         created,

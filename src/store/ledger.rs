@@ -282,6 +282,16 @@ impl Ledger {
         self.unsettled.produced.insert((artifact_id, created_at));
     }
 
+    /// Leaves it to be settled at which versions the inputs of an execution are that name none. It must have been loaded.
+    pub fn unsettle_inputs_of(&mut self, execution_id: ExecutionId) {
+        let rows = self
+            .floating
+            .rows()
+            .filter(|row| row.execution_id == execution_id && !row.is_gone);
+        let digests: Vec<Digest> = rows.filter_map(|row| Digest::from_slice(&row.digest)).collect();
+        self.unsettled.floating.extend(digests);
+    }
+
     /// Begins a record: what is done from here on can be taken back by [`Ledger::undo`].
     pub fn begin(&mut self) {
         self.counter_at_begin = self.counter.clone();
@@ -401,7 +411,7 @@ impl Ledger {
     pub async fn move_edges(&mut self, from: VersionId, to: VersionId) -> Result<(), StoreError> {
         let floating: BTreeSet<(ExecutionId, String)> = self
             .floating
-            .read_rows()
+            .rows()
             .filter(|row| row.version_id == Some(from) && !row.is_gone)
             .map(|row| (row.execution_id, row.name.clone()))
             .collect();

@@ -70,6 +70,11 @@ pub struct Options {
     pub timeout: Duration,
 }
 
+/// How often a migration of SQLite that failed is tried again, since another process may have done the step meanwhile.
+const MIGRATION_TRIES: usize = 20;
+/// How long it waits before that.
+const MIGRATION_PAUSE: Duration = Duration::from_millis(250);
+
 /// A database with Heirloom's tables in it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -179,7 +184,15 @@ impl Store {
     /// Does the pending steps. Several processes may try at once: one does them, the others wait and find them done.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         dialect::lock_migrations(&self.writer).await?;
-        let done = Migrator::up(&self.writer, None).await;
+        let mut done = Migrator::up(&self.writer, None).await;
+        // SQLite has no lock for it: of two that do a step at once one fails, and finds it done when it looks again.
+        for _ in 0..MIGRATION_TRIES {
+            if done.is_ok() || self.backend() != DbBackend::Sqlite {
+                break;
+            }
+            tokio::time::sleep(MIGRATION_PAUSE).await;
+            done = Migrator::up(&self.writer, None).await;
+        }
         dialect::unlock_migrations(&self.writer).await?;
         Ok(done?)
     }

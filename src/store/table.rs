@@ -102,7 +102,7 @@ impl<K: Eq + Hash + Clone, R: Clone> Table<K, R> {
     }
 
     /// All rows that have been looked at.
-    pub fn read_rows(&self) -> impl Iterator<Item = &R> {
+    pub fn rows(&self) -> impl Iterator<Item = &R> {
         self.slots.values().filter_map(|slot| slot.row.as_ref())
     }
 

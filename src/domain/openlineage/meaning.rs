@@ -242,7 +242,7 @@ impl RunStory {
             parent: self.parent(),
             started_at: self.started_at().map(Timestamp),
             ended_at: self.end().map(|(_, at)| Timestamp(at)),
-            error: self.run.get("errorMessage").and_then(|facet| facet.text("message")),
+            error: self.error(),
             metadata: self.metadata(),
             inputs: inputs
                 .iter()
@@ -279,6 +279,14 @@ impl RunStory {
             Some(_) => Some(ExecutionState::Failed),
             None => self.has_begun.then_some(ExecutionState::Running),
         }
+    }
+
+    /// Why it failed. One that has been tried again and has succeeded did not.
+    fn error(&self) -> Option<String> {
+        if self.state() == Some(ExecutionState::Succeeded) {
+            return None;
+        }
+        self.run.get("errorMessage").and_then(|facet| facet.text("message"))
     }
 
     fn parent(&self) -> Option<ExecutionKey> {
@@ -341,11 +349,14 @@ impl RunStory {
                 started_at: self.reads_at(),
             })
         };
-        let partitions = &uses.plain.partitions;
+        let partitions = uses.plain.partitions();
         if partitions.is_empty() {
             return vec![latest(None)];
         }
-        partitions.iter().map(|values| latest(Some(values.clone()))).collect()
+        partitions
+            .into_iter()
+            .map(|values| latest(Some(values.clone())))
+            .collect()
     }
 
     fn written(&self, dataset: &Dataset, uses: &Uses, extent: &Extent) -> Vec<Output> {
@@ -380,8 +391,9 @@ impl RunStory {
 
     fn named_output(&self, dataset: &Dataset, version: &str, said: &Use, own: &Use) -> DatasetMeaning {
         let created_at = self.named_at(own);
-        let partition = match own.partitions.len() {
-            1 => own.partitions.first().cloned().unwrap_or_default(),
+        let partitions = own.partitions();
+        let partition = match partitions.first() {
+            Some(one) if partitions.len() == 1 => (*one).clone(),
             _ => PartitionValues::new(),
         };
         meaning_of(dataset, version.to_owned(), partition, created_at, said)
@@ -391,7 +403,8 @@ impl RunStory {
     /// one that goes on without end has written as soon as it says so.
     fn outputs_of_run(&self, dataset: &Dataset, run_id: &str, said: &Use) -> Vec<DatasetMeaning> {
         let created_at = if self.is_endless { said.first } else { self.complete };
-        if said.partitions.is_empty() {
+        let partitions = said.partitions();
+        if partitions.is_empty() {
             return vec![meaning_of(
                 dataset,
                 run_id.to_owned(),
@@ -400,7 +413,7 @@ impl RunStory {
                 said,
             )];
         }
-        let partitions = said.partitions.iter();
+        let partitions = partitions.into_iter();
         partitions
             .map(|values| meaning_of(dataset, in_partition(run_id, values), values.clone(), created_at, said))
             .collect()
@@ -462,6 +475,10 @@ fn meaning_of(
     let facet = |name: &str, member: &str| said.facets.get(name).and_then(|facet| facet.text(member));
     let mut metadata = said.facets.standing();
     metadata.extend(said.own.standing());
+    if !partition.is_empty() {
+        // The partition says it; a list of thousands with each of them would be as long as its square.
+        metadata.remove("subset");
+    }
     DatasetMeaning {
         location: location(dataset),
         data_type: facet("datasetType", "datasetType"),

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::event::{Dataset, Event, EventKind, EventType, Mention};
 use super::facet::{Facet, Facets};
-use super::subset::{PartitionValues, partitions};
+use super::meaning::UNVERSIONED;
+use super::subset::{Named, PartitionValues, partitions};
 use crate::domain::key::check_version;
 
 /// What has been said last of something: when, and what; none where it was deleted.
@@ -82,9 +83,15 @@ pub struct Use {
     pub facets: SaidFacets,
     /// What holds of this reading or writing.
     pub own: SaidFacets,
-    /// The partitions that subset facets have named.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub partitions: BTreeSet<PartitionValues>,
+    /// The partitions that subset facets have named, with when each was named last.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    partitions: BTreeMap<PartitionValues, i64>,
+    /// When a subset facet named more partitions than are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_many_partitions: Option<i64>,
+    /// When a subset facet was deleted: what had been named by then is not meant any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subset_deleted: Option<i64>,
 }
 
 impl Use {
@@ -96,8 +103,36 @@ impl Use {
         self.facets.add(at, &mention.facets);
         self.own.add(at, &mention.own);
         if let Some(subset) = mention.own.get("subset") {
-            self.partitions.extend(partitions(&subset.value()));
+            self.add_subset(at, subset);
         }
+    }
+
+    fn add_subset(&mut self, at: i64, subset: &Facet) {
+        if subset.is_deleted() {
+            greatest(&mut self.subset_deleted, at);
+            return;
+        }
+        match partitions(&subset.value()) {
+            Named::Partitions(named) => named.into_iter().for_each(|values| self.add_partition(values, at)),
+            Named::TooMany => greatest(&mut self.too_many_partitions, at),
+        }
+    }
+
+    fn add_partition(&mut self, values: PartitionValues, at: i64) {
+        let last = self.partitions.entry(values).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// The partitions that are meant; none where the dataset as a whole is.
+    pub fn partitions(&self) -> BTreeSet<&PartitionValues> {
+        if self.too_many_partitions > self.subset_deleted {
+            return BTreeSet::new();
+        }
+        let named = self
+            .partitions
+            .iter()
+            .filter(|(_, at)| Some(**at) > self.subset_deleted);
+        named.map(|(values, _)| values).collect()
     }
 
     /// Adds all that was said under another name.
@@ -113,7 +148,7 @@ impl Use {
     /// With what was said of the dataset without a version; when it was named stays.
     #[must_use]
     pub fn and(&self, of_all: &Self) -> Cow<'_, Self> {
-        if of_all.facets.is_empty() && of_all.own.is_empty() && of_all.partitions.is_empty() {
+        if of_all.facets.is_empty() && of_all.own.is_empty() {
             return Cow::Borrowed(self);
         }
         let mut both = self.clone();
@@ -124,7 +159,17 @@ impl Use {
     fn extend_content(&mut self, other: &Self) {
         self.facets.extend(&other.facets);
         self.own.extend(&other.own);
-        self.partitions.extend(other.partitions.iter().cloned());
+        for (values, at) in &other.partitions {
+            self.add_partition(values.clone(), *at);
+        }
+        other
+            .too_many_partitions
+            .into_iter()
+            .for_each(|at| greatest(&mut self.too_many_partitions, at));
+        other
+            .subset_deleted
+            .into_iter()
+            .for_each(|at| greatest(&mut self.subset_deleted, at));
     }
 }
 
@@ -168,11 +213,13 @@ impl Uses {
     }
 }
 
-/// The version that a mention names. What can be no version (nothing, `latest`) names none.
+/// The version that a mention names. What can be no version (nothing, `latest`) names none, nor does the name of what has no
+/// version.
 pub fn version(mention: &Mention) -> Option<String> {
     let facet = mention.facets.get("version")?.value();
     let version = facet.get("datasetVersion")?.as_str()?;
-    check_version(version).is_ok().then(|| version.to_owned())
+    let is_one = check_version(version).is_ok() && version != UNVERSIONED;
+    is_one.then(|| version.to_owned())
 }
 
 fn least(known: &mut Option<i64>, at: i64) {
@@ -330,15 +377,23 @@ impl DatasetStory {
 
 /// A map whose keys are no texts, as a list of pairs.
 mod pairs {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use std::collections::BTreeMap;
 
-    use super::{ByDataset, Dataset, Uses};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<S: Serializer>(map: &ByDataset, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByDataset, D::Error> {
-        Ok(Vec::<(Dataset, Uses)>::deserialize(deserializer)?.into_iter().collect())
+    pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }

@@ -10,18 +10,26 @@ use crate::domain::key::{PARTITION_KEYS, SHORT_NAME, check_name, check_partition
 pub type PartitionValues = BTreeMap<String, String>;
 
 /// The most partitions that are told apart; a condition that names more is about the dataset as a whole.
-const PARTITIONS: usize = 1_000;
+const PARTITIONS: usize = 10_000;
+
+/// What a condition comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Named {
+    /// These partitions; none where it does not name partitions.
+    Partitions(BTreeSet<PartitionValues>),
+    /// More than are told apart.
+    TooMany,
+}
 
 /// The partitions that a `subset` facet names by its condition: those that it lists, and those that comparisons for equality,
 /// joined by AND and OR, amount to. None where it does not name partitions: for locations, ranges, two fields compared, or
 /// keys and values that no partition can have.
-pub fn partitions(facet: &Value) -> BTreeSet<PartitionValues> {
+pub fn partitions(facet: &Value) -> Named {
     let condition = facet.get("inputCondition").or_else(|| facet.get("outputCondition"));
-    let named = condition.and_then(of_condition).unwrap_or_default();
-    if named.iter().all(is_partition) {
-        named
-    } else {
-        BTreeSet::new()
+    match condition.and_then(of_condition) {
+        Some(Named::TooMany) => Named::TooMany,
+        Some(Named::Partitions(named)) if named.iter().all(is_partition) => Named::Partitions(named),
+        _ => Named::Partitions(BTreeSet::new()),
     }
 }
 
@@ -32,22 +40,30 @@ fn is_partition(values: &PartitionValues) -> bool {
     !values.is_empty() && values.len() <= PARTITION_KEYS && values.iter().all(fits)
 }
 
-fn of_condition(condition: &Value) -> Option<BTreeSet<PartitionValues>> {
+fn of_condition(condition: &Value) -> Option<Named> {
     let named = match condition.get("type")?.as_str()? {
         "partition" => listed(condition)?,
         "compare" => BTreeSet::from([equality(condition)?]),
         "binary" => {
             let left = of_condition(condition.get("left")?)?;
             let right = of_condition(condition.get("right")?)?;
+            let (Named::Partitions(left), Named::Partitions(right)) = (left, right) else {
+                return Some(Named::TooMany);
+            };
             match condition.get("operator")?.as_str()?.to_ascii_uppercase().as_str() {
                 "OR" => left.into_iter().chain(right).collect(),
-                "AND" if left.len() * right.len() <= PARTITIONS => both(&left, &right),
+                "AND" if left.len() * right.len() > PARTITIONS => return Some(Named::TooMany),
+                "AND" => both(&left, &right),
                 _ => return None,
             }
         }
         _ => return None,
     };
-    (named.len() <= PARTITIONS).then_some(named)
+    Some(if named.len() > PARTITIONS {
+        Named::TooMany
+    } else {
+        Named::Partitions(named)
+    })
 }
 
 fn listed(condition: &Value) -> Option<BTreeSet<PartitionValues>> {
@@ -99,7 +115,7 @@ fn both(left: &BTreeSet<PartitionValues>, right: &BTreeSet<PartitionValues>) -> 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::partitions;
+    use super::{Named, partitions};
 
     fn equal(field: &str, value: &str) -> Value {
         json!({"type": "compare", "comparison": "EQUAL", "left": {"type": "field", "field": field}, "right": {"type": "literal", "value": value}})
@@ -118,7 +134,10 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("/")
         };
-        partitions(&facet).iter().map(path).collect()
+        match partitions(&facet) {
+            Named::Partitions(named) => named.iter().map(path).collect(),
+            Named::TooMany => vec!["too many".to_owned()],
+        }
     }
 
     #[test]

@@ -158,6 +158,51 @@ on_both_databases! {
         assert!(edges(&app).await.contains(&"d@w3/day=24 -> r".to_owned()));
     }
 
+    async fn a_subset_that_is_deleted_names_nothing_any_more(db: TestDb) {
+        let days = |days: &[&str]| {
+            let values: Vec<[(&str, &str); 1]> = days.iter().map(|day| [("day", *day)]).collect();
+            let partitions: Vec<&[(&str, &str)]> = values.iter().map(|one| &one[..]).collect();
+            dataset("d").partitions("outputFacets", &partitions)
+        };
+        let events = [
+            run("w").on("RUNNING", "10:00").writes(days(&["22", "23"])).json(),
+            run("w").on("RUNNING", "10:10").writes(dataset("d").own("outputFacets", "subset", json!({"_deleted": true}))).json(),
+            run("w").on("COMPLETE", "10:20").writes(days(&["23", "24"])).json(),
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for place in order {
+                app.hear(std::slice::from_ref(&events[place])).await;
+            }
+            assert_eq!(edges(&app).await, ["w -> d@w/day=23", "w -> d@w/day=24"], "{order:?}");
+        }
+    }
+
+    async fn more_partitions_than_are_told_apart_are_the_dataset_as_a_whole(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let names: Vec<String> = (0..=10_000).map(|n| n.to_string()).collect();
+        let days = |count: usize| {
+            let values: Vec<[(&str, &str); 1]> = names[..count].iter().map(|name| [("n", name.as_str())]).collect();
+            let partitions: Vec<&[(&str, &str)]> = values.iter().map(|one| &one[..]).collect();
+            dataset("d").partitions("outputFacets", &partitions).facet("note", json!({"of": "d"}))
+        };
+        app.hear(&[run("few").on("COMPLETE", "09:00").writes(days(1_100)).json()]).await;
+        let made = artifact(&app, "d", "versionCount latest { metadata partition { value(key: \"n\") } }").await;
+        assert_eq!((&made["versionCount"], &made["latest"]["metadata"]), (&json!(1_100), &json!({"note": {"of": "d"}})), "{made}");
+        app.hear(&[run("many").on("RUNNING", "10:00").writes(days(2)).json()]).await;
+        app.hear(&[run("many").on("COMPLETE", "11:00").writes(days(10_001)).json()]).await;
+        let query = "{ execution(key: {project: \"s3://lake\", domain: \"default\", name: \"many\"}) { outputs { nodes { version state } } } }";
+        let outputs = app.data(query, json!({})).await["execution"]["outputs"]["nodes"].clone();
+        assert_eq!(outputs, json!([{"version": "many", "state": "AVAILABLE"}]));
+    }
+
+    async fn the_name_of_what_has_no_version_is_no_version(db: TestDb) {
+        let app = TestApp::new(db).await;
+        app.hear(&[run("w").on("COMPLETE", "10:00").writes(dataset("d").version("unversioned")).json()]).await;
+        app.hear(&[run("r").on("START", "09:00").reads("d").json()]).await;
+        assert_eq!(edges(&app).await, ["d@unversioned? -> r", "w -> d@w"]);
+    }
+
     async fn symlinks_are_other_names_of_one_dataset(db: TestDb) {
         let app = TestApp::new(db).await;
         app.hear(&[

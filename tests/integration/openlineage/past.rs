@@ -67,6 +67,11 @@ async fn changed_since(backend: DbBackend, steps: &[Step]) -> Vec<String> {
     receiver.recv().await.unwrap()
 }
 
+/// How often the steps say that a name is another dataset's.
+fn links(steps: &[Step]) -> usize {
+    steps.iter().map(|step| told(step).matches("symlinks").count()).sum()
+}
+
 fn check(backend: DbBackend, handle: &Handle) {
     let cases = std::env::var("PAST_CASES").ok().and_then(|text| text.parse().ok());
     let config = ProptestConfig {
@@ -77,6 +82,8 @@ fn check(backend: DbBackend, handle: &Handle) {
     };
     let steps = prop::collection::vec(prop_oneof![3 => heard(), 1 => recorded()], 1..12);
     let outcome = TestRunner::new(config).run(&steps, |steps| {
+        // An artifact that is another's name twice has lost the first time: docs/openlineage.md.
+        prop_assume!(links(&steps) < 3);
         let changed = handle.block_on(changed_since(backend, &steps));
         let steps: Vec<String> = steps.iter().map(told).collect();
         prop_assert!(

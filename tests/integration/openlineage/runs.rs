@@ -9,13 +9,16 @@ use tokio::runtime::Handle;
 use super::{
     order::{DATASETS, difference, event, picture, shuffled},
     picture::{edges, execution as told},
+    soundness::on_lake,
 };
 use crate::{
+    checks::findings,
     on_both_databases,
     support::{
         TestApp, TestDb, execution,
         fixtures::ExecutionInput,
         openlineage::{EventInput, NAMESPACE, dataset, run},
+        version,
     },
 };
 
@@ -33,11 +36,7 @@ async fn send(app: &TestApp, step: &Value) -> Vec<Value> {
 
 /// A record about a run of the tests' namespace.
 fn record(record: &ExecutionInput) -> Value {
-    let text = record
-        .record()
-        .to_string()
-        .replace("\"shop\"", &format!("{NAMESPACE:?}"));
-    serde_json::from_str(&text.replace("\"production\"", "\"default\"")).unwrap()
+    on_lake(&record.record())
 }
 
 /// What a store holds after steps in each order that there is of them.
@@ -190,18 +189,18 @@ on_both_databases! {
     }
 
     async fn what_a_record_says_as_well_stays_when_an_event_takes_it_back(db: TestDb) {
-        let message = |message: Value| complete("r", "10:30").facet("run", "errorMessage", message);
+        let message = |time: &str, message: Value| run("r").on("FAIL", time).facet("run", "errorMessage", message).json();
         let steps = [
-            message(json!({"message": "out of memory", "programmingLanguage": "en"})).json(),
+            message("10:30", json!({"message": "out of memory", "programmingLanguage": "en"})),
             record(&execution("r").state("QUEUED").with("error", "out of memory")),
-            message(json!({"_deleted": true})).on("COMPLETE", "10:31").json(),
+            message("10:31", json!({"_deleted": true})),
         ];
         all_the_same(&in_every_order(db.backend(), &steps).await);
         let app = TestApp::new(db).await;
         for step in &steps {
             send(&app, step).await;
         }
-        assert_eq!(told(&app, "r", "error state").await, json!({"error": "out of memory", "state": "SUCCEEDED"}));
+        assert_eq!(told(&app, "r", "error state").await, json!({"error": "out of memory", "state": "FAILED"}));
     }
 
     // What is less far along is hidden, and comes out when the other is taken back.
@@ -217,6 +216,45 @@ on_both_databases! {
         assert_eq!(told(&app, "r", "principal parent { name }").await, json!({"principal": "ann", "parent": null}));
         send(&app, &record(&execution("r").state("SUCCEEDED").with("endedAt", "2026-11-24T11:00:00Z").with("entity", "mine"))).await;
         assert_eq!(told(&app, "r", "entity endedAt").await, json!({"entity": "mine", "endedAt": "2026-11-24T11:00:00Z"}));
+    }
+
+    async fn a_run_does_not_read_what_a_record_says_it_has_written(db: TestDb) {
+        let made = version("model", "made").created_at("2026-11-24T09:00:00Z");
+        let steps = [
+            on_lake(&made.record()),
+            complete("r", "10:00").reads("model").json(),
+            record(&execution("r").produces("out", &made)),
+        ];
+        all_the_same(&in_every_order(db.backend(), &steps).await);
+        let app = TestApp::new(db).await;
+        for step in &steps {
+            send(&app, step).await;
+        }
+        assert_eq!(edges(&app).await, ["model@unversioned? -> r", "r -> model@made"]);
+        assert_eq!(findings(&app.db).await, []);
+    }
+
+    async fn a_parent_is_there_although_a_later_event_names_another(db: TestDb) {
+        let parent = |time: &str, id: &str| run("r").on("RUNNING", time).facet("run", "parent", json!({"run": {"runId": id}, "job": {"namespace": NAMESPACE, "name": "d"}})).json();
+        for order in [["10:00", "11:00"], ["11:00", "10:00"]] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for time in order {
+                app.hear(&[parent(time, if time == "10:00" { "first" } else { "second" })]).await;
+            }
+            let data = app.data("{ executions { totalCount } }", json!({})).await;
+            assert_eq!(data["executions"]["totalCount"], 3);
+            assert_eq!(told(&app, "r", "parent { name }").await["parent"]["name"], "second");
+        }
+    }
+
+    async fn a_run_that_succeeded_when_it_was_tried_again_has_no_error(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let message = json!({"message": "boom", "programmingLanguage": "en"});
+        app.hear(&[run("r").on("FAIL", "10:00").facet("run", "errorMessage", message).json()]).await;
+        assert_eq!(told(&app, "r", "error").await, json!({"error": "boom"}));
+        app.hear(&[complete("r", "11:00").json()]).await;
+        let after = told(&app, "r", "error metadata").await;
+        assert_eq!((&after["error"], &after["metadata"]["run"]["errorMessage"]["message"]), (&json!(null), &json!("boom")));
     }
 
     // Of two that are as far along and say different things, the first stays.

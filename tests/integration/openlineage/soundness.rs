@@ -42,7 +42,7 @@ impl Step {
 }
 
 /// A record about the things that events are about.
-fn on_lake(record: &Value) -> Value {
+pub fn on_lake(record: &Value) -> Value {
     let text = record.to_string().replace("\"shop\"", &format!("{NAMESPACE:?}"));
     serde_json::from_str(&text.replace("\"production\"", "\"default\"")).unwrap()
 }
