@@ -41,7 +41,7 @@ const REVISION: (&str, Mark) = ("revision", "revision");
 const OWN: Option<&str> = Some("revision");
 
 /// Parents before children.
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     table("revision", ("id", "revision"), Some("id"), &[]),
     table("artifact", ("id", "artifact_id"), OWN, &[]),
     table("artifact_key", REVISION, OWN, &[("artifact_id", "artifact")]),
@@ -64,6 +64,7 @@ const TABLES: [Table; 16] = [
         None,
         &[("version_id", "version")],
     ),
+    table("recorded_version", ("id", "version_id"), OWN, &[("id", "version")]),
     table("execution", ("id", "execution_id"), OWN, &[]),
     table(
         "edge",
