@@ -109,8 +109,9 @@ async fn take(transport: Transport, id: RequestId, request: Request, what: Taken
 
 async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let limit = transport.event_limit;
+    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
     let event = apart(body, move |body| parse(utf8("body", body)?, limit)).await?;
-    let answer = transport.writer.submit(vec![Record::Event(event)], Mode::Ingest).await;
+    let answer = announced.submit(vec![Record::Event(event)], Mode::Ingest).await;
     let verdict = answer.map_err(ApiError::from)?.verdicts.into_iter().next();
     match verdict {
         Some(Verdict::Rejected(rejection)) => Err(refused(rejection).into()),
@@ -125,6 +126,7 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
 
 async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let limit = transport.event_limit;
+    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
     let read = apart(body, move |body| parse_all(body, limit)).await?;
     let received = read.len();
     let mut failed = Vec::new();
@@ -139,7 +141,7 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
         }
     }
     if !records.is_empty() {
-        let answer = transport.writer.submit(records, Mode::Ingest).await;
+        let answer = announced.submit(records, Mode::Ingest).await;
         let verdicts = answer.map_err(ApiError::from)?.verdicts;
         failed.extend(
             indices
