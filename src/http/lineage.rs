@@ -202,7 +202,8 @@ fn parse_all(body: &[u8], limit: usize) -> Result<Vec<Result<Box<Event>, Refusal
         Ok(items) => Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect()),
         Err(refusal) => {
             let elements = elements(body).ok_or(refusal)?;
-            let parse = |element| parse(utf8("event", element)?, limit);
+            let text = |element| utf8("event", element).map_err(|error| error.about(""));
+            let parse = |element| parse(text(element)?, limit);
             Ok(elements.into_iter().map(parse).collect())
         }
     }
@@ -223,11 +224,11 @@ fn items(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
 }
 
 /// The text of a body or an event.
-fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
+fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, ApiError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let message = format!("The {what} is no UTF-8 from byte {at} on: send JSON in UTF-8.");
-        ApiError::new(ErrorCode::BadUserInput, message).into()
+        ApiError::new(ErrorCode::BadUserInput, message)
     })
 }
 

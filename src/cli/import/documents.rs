@@ -3,17 +3,16 @@
 //!
 //! One that is cut short does not take the rest along. A string has no end of line in it; and where an object has begun
 //! a line, another that begins one no further to the right is the next, unless it can be an element of an array. Whatever
-//! is broken before, a line that begins with a whole event is where the next one begins. An event is known by its time, which
+//! is broken before, a line that begins with an event is where the next one begins. An event is known by its time, which
 //! nothing in an event has: a dataset that stands on a line of its own is none.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
-
-use serde::de::IgnoredAny;
-use serde_json::Deserializer;
 
 /// What stands before a document in a sequence of JSON texts (RFC 7464).
 const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// The member that every event has, and nothing that is in an event.
+const TIME: &[u8] = b"\"eventTime\"";
 
 /// A document, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,12 +178,11 @@ impl<R: BufRead> Documents<R> {
     }
 }
 
-/// Whether a line begins with a whole event, be it the first of an array.
+/// Whether a line begins with an event, be it broken, or the first of an array.
 fn begins_with_event(line: &[u8]) -> bool {
     let line = line.strip_prefix(&[RECORD_SEPARATOR]).unwrap_or(line);
     let line = line.strip_prefix(b"[").unwrap_or(line).trim_ascii_start();
-    let mut objects = Deserializer::from_slice(line).into_iter::<BTreeMap<String, IgnoredAny>>();
-    matches!(objects.next(), Some(Ok(members)) if members.contains_key("eventTime"))
+    line.starts_with(b"{") && line.windows(TIME.len()).any(|part| part == TIME)
 }
 
 impl<R: BufRead> Ahead<R> {
@@ -447,19 +445,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_begins_with_a_whole_event_is_read_whatever_is_before_it() {
+    fn a_line_that_begins_with_an_event_is_read_whatever_is_before_it() {
         let (one, two) = (json!({ "eventTime": 1, "inputs": [{}] }), json!({ "eventTime": 2 }));
-        let broken = [
-            r#"{"a": 1,"#,
-            r#"{"a": 1, "b": ["#,
-            r#"{"a": {"b": [1, {},"#,
+        let whole = r#"{"a": [{"b": {}, "c": [1, "x\"y"]}, []], "eventTime": 3, "d": {"e": "f"}, "g": true}"#;
+        let cut = (1..whole.len()).map(|length| &whole[..length]);
+        let in_array = cut.clone().map(|cut| format!("[\n{cut}"));
+        let others = [
             "}{",
             r#"[{"a": [{"#,
             r#"{"a": 1}{"b":"#,
-            r#"{"a": "x"#,
             "{\n  \"a\": [\n    1,",
             "\u{1e}{\"a\": [",
         ];
+        let broken = cut.chain(others).map(str::to_owned).chain(in_array);
         for broken in broken {
             let line = broken.lines().count() as u64;
             let forms = [
@@ -481,6 +479,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn broken_events_one_after_the_other_are_told_each() {
+        let good = json!({ "eventTime": 1 });
+        let broken = r#"{"eventTime": 1, "a": ["#;
+        let found = found(&format!(
+            "{broken}\n{broken}\n{{\"eventTime\": NaN}}\n{broken}\n{good}\n"
+        ));
+        let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!((lines, &found[4].1), (vec![1, 2, 3, 4, 5], &good));
+        assert!(found[..4].iter().all(|(_, value)| value.is_string()), "{found:?}");
     }
 
     #[test]

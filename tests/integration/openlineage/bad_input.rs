@@ -93,7 +93,7 @@ on_both_databases! {
             assert_eq!(reply.status, 200, "{}", reply.body);
             assert_eq!(told["summary"], json!({"received": 10, "successful": 9, "failed": 1, "retriable": 0, "non_retriable": 1}));
             let failed = &told["failed_events"][0];
-            assert_eq!((&failed["index"], &failed["code"]), (&json!(4), &json!("BAD_USER_INPUT")), "{failed}");
+            assert_eq!((&failed["index"], &failed["code"], &failed["argument"]), (&json!(4), &json!("BAD_USER_INPUT"), &json!("")), "{failed}");
             assert!(failed["reason"].as_str().unwrap().contains(words), "{failed}");
         }
         assert_eq!(artifact(&app, "d", "versionCount").await["versionCount"], 45);
