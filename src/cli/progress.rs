@@ -16,7 +16,7 @@ pub struct Done {
     pub records: u64,
     /// Records that were rejected.
     pub rejected: u64,
-    /// Bytes that were read, as they lie in the files.
+    /// The bytes that they take in the files, as they lie there.
     pub bytes: u64,
 }
 

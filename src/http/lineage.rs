@@ -12,6 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     body::{self, BodyLimit, Received},
+    elements::elements,
     idempotency::{self, Keyed},
     negotiation::is_json_body,
     reply::{Refusal, Reply},
@@ -108,8 +109,9 @@ async fn take(transport: Transport, id: RequestId, request: Request, what: Taken
 
 async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let limit = transport.event_limit;
-    let event = apart(body, move |text| parse(text, limit)).await?;
-    let answer = transport.writer.submit(vec![Record::Event(event)], Mode::Ingest).await;
+    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
+    let event = apart(body, move |body| parse(utf8("body", body)?, limit)).await?;
+    let answer = announced.submit(vec![Record::Event(event)], Mode::Ingest).await;
     let verdict = answer.map_err(ApiError::from)?.verdicts.into_iter().next();
     match verdict {
         Some(Verdict::Rejected(rejection)) => Err(refused(rejection).into()),
@@ -124,7 +126,8 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
 
 async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let limit = transport.event_limit;
-    let read = apart(body, move |text| parse_all(text, limit)).await?;
+    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
+    let read = apart(body, move |body| parse_all(body, limit)).await?;
     let received = read.len();
     let mut failed = Vec::new();
     let (mut records, mut indices) = (Vec::with_capacity(received), Vec::with_capacity(received));
@@ -138,7 +141,7 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
         }
     }
     if !records.is_empty() {
-        let answer = transport.writer.submit(records, Mode::Ingest).await;
+        let answer = announced.submit(records, Mode::Ingest).await;
         let verdicts = answer.map_err(ApiError::from)?.verdicts;
         failed.extend(
             indices
@@ -193,40 +196,51 @@ fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
     Ok(Box::new(event))
 }
 
-/// Reads each event of a list by itself.
-fn parse_all(text: &str, limit: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
-    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+/// Reads each event of a list by itself. Where the list is no JSON, its elements are told apart first, if they can be.
+fn parse_all(body: &[u8], limit: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
+    match items(body) {
+        Ok(items) => Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect()),
+        Err(refusal) => {
+            let elements = elements(body).ok_or(refusal)?;
+            let text = |element| utf8("event", element).map_err(|error| error.about(""));
+            let parse = |element| parse(text(element)?, limit);
+            Ok(elements.into_iter().map(parse).collect())
+        }
+    }
+}
+
+/// The elements of a list that is JSON.
+fn items(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
+    let text = utf8("body", body)?;
+    serde_json::from_str(text).map_err(|error| {
         let what = if text.trim_start().starts_with('[') {
             "no JSON"
         } else {
             "no list of events"
         };
         let message = format!("The body is {what}: {error}; send a JSON array of events.");
+        ApiError::new(ErrorCode::BadUserInput, message).into()
+    })
+}
+
+/// The text of a body or an event.
+fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, ApiError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let message = format!("The {what} is no UTF-8 from byte {at} on: send JSON in UTF-8.");
         ApiError::new(ErrorCode::BadUserInput, message)
-    })?;
-    Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect())
+    })
 }
 
 /// Reads a body where it holds up nobody: a large one on a thread of its own.
 async fn apart<T: Send + 'static>(
     body: Received,
-    read: impl FnOnce(&str) -> Result<T, Refusal> + Send + 'static,
+    read: impl FnOnce(&[u8]) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let is_large = body.len() >= LARGE;
-    let read = move || {
-        let text = std::str::from_utf8(&body).map_err(|error| {
-            let at = error.valid_up_to();
-            ApiError::new(
-                ErrorCode::BadUserInput,
-                format!("The body is no UTF-8 from byte {at} on: send JSON in UTF-8."),
-            )
-        })?;
-        read(text)
-    };
-    if !is_large {
-        return read();
+    if body.len() < LARGE {
+        return read(&body);
     }
-    let done = tokio::task::spawn_blocking(read).await;
+    let done = tokio::task::spawn_blocking(move || read(&body)).await;
     done.unwrap_or_else(|error| Err(ApiError::internal(error).into()))
 }
 

@@ -1,6 +1,7 @@
 //! The transport: bytes, headers and status codes. It knows no type of the schema and runs no SQL.
 
 pub mod body;
+mod elements;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;

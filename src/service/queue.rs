@@ -12,10 +12,13 @@ use super::apply::{apply, load};
 use super::clock::Clock;
 use super::prepare::{Mode, Prepared, prepare};
 use super::rejection::{Rejection, Verdict};
-use super::weight::weight;
+use super::weight::{of_events, weight};
 use crate::domain::record::Record;
 use crate::store::ledger::Ledger;
 use crate::store::{Store, StoreError};
+
+/// Texts of fewer bytes are read in no time: whoever reads one does not count among those who read.
+const SMALL: usize = 64 * 1024;
 
 /// How the queue works.
 #[derive(Clone, Debug)]
@@ -101,6 +104,27 @@ impl Ticket {
     }
 }
 
+/// A submission of events whose text is about to be read, for which the queue has room. While it is read it takes the room of other
+/// texts, but none of the queue: what has been read is admitted as it comes.
+#[derive(Debug)]
+pub struct Announced {
+    writer: Writer,
+    reading: Option<OwnedSemaphorePermit>,
+}
+
+impl Announced {
+    /// Records what was read, as [`Writer::submit`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn submit(self, records: Vec<Record>, mode: Mode) -> Result<Answer, WriteError> {
+        let Self { writer, reading } = self;
+        let ticket = writer.admit(records, mode)?;
+        drop(reading);
+        ticket.answer().await
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     records: Vec<Result<Prepared, Rejection>>,
@@ -116,6 +140,8 @@ struct Job {
 struct Room {
     submissions: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
+    /// For texts that are being read, as much as for what waits.
+    reading: Arc<Semaphore>,
     all_submissions: usize,
     all_bytes: usize,
 }
@@ -134,6 +160,7 @@ impl Room {
         Self {
             submissions: Arc::new(Semaphore::new(all_submissions)),
             bytes: Arc::new(Semaphore::new(all_bytes)),
+            reading: Arc::new(Semaphore::new(all_bytes)),
             all_submissions,
             all_bytes,
         }
@@ -157,11 +184,35 @@ impl Writer {
         Self { jobs, room, clock }
     }
 
+    /// Asks whether there is room for events, before the time is spent to read their text of so many bytes. This is a look: what has
+    /// been read may still find the queue full.
+    ///
+    /// # Errors
+    /// [`WriteError::Full`] where there is no room now, or where other texts that are being read will fill it.
+    pub fn announce(&self, text: usize) -> Result<Announced, WriteError> {
+        let room = &self.room;
+        let permits = room.permits(of_events(text));
+        let is_full = room.submissions.available_permits() == 0 || room.bytes.available_permits() < permits as usize;
+        if is_full {
+            return Err(WriteError::Full);
+        }
+        let reading = (text >= SMALL).then(|| Arc::clone(&room.reading).try_acquire_many_owned(permits));
+        Ok(Announced {
+            writer: self.clone(),
+            reading: reading.transpose().map_err(|_| WriteError::Full)?,
+        })
+    }
+
     /// Records what is given, and answers when it is on disk.
     ///
     /// # Errors
     /// [`WriteError::Full`] at once when the queue has no room for it; and when it could not be written.
     pub async fn submit(&self, records: Vec<Record>, mode: Mode) -> Result<Answer, WriteError> {
+        self.admit(records, mode)?.answer().await
+    }
+
+    /// Puts what is given into the queue, if there is room for it.
+    fn admit(&self, records: Vec<Record>, mode: Mode) -> Result<Ticket, WriteError> {
         let submission = Arc::clone(&self.room.submissions).try_acquire_owned();
         // Before anything is made ready, since a queue that is full has no time to lose.
         let submission = submission.map_err(|_| WriteError::Full)?;
@@ -171,7 +222,7 @@ impl Writer {
             _submission: submission,
             _bytes: bytes.map_err(|_| WriteError::Full)?,
         };
-        self.send(records, weight, mode, place)?.answer().await
+        self.send(records, weight, mode, place)
     }
 
     /// Puts what is given into the queue as soon as there is room for it: for whoever has nobody to tell to come again.

@@ -23,6 +23,11 @@ pub(super) fn weight<T: Owns>(value: &T) -> usize {
     size_of::<T>() + value.owned()
 }
 
+/// The bytes that events take whose text has so many.
+pub(super) fn of_events(text: usize) -> usize {
+    text.saturating_mul(EVENT_FORMS)
+}
+
 /// A value that may own bytes outside of itself.
 pub(super) trait Owns {
     /// How many.
@@ -136,7 +141,7 @@ impl Owns for PreparedEvent {
             story: _,
             meaning: _,
         } = self;
-        EVENT_FORMS * event.body.len()
+        of_events(event.body.len())
     }
 }
 

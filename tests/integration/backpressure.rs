@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     on_both_databases,
-    support::{Reply, TestApp, TestDb, artifact, db::run, fixtures::VersionInput, process::heirloom, version},
+    support::{
+        Reply, TestApp, TestDb, artifact, db::run, fixtures::VersionInput, openlineage, process::heirloom, version,
+    },
 };
 
 /// The database's write lock, held by somebody else.
@@ -161,6 +163,43 @@ on_both_databases! {
         waiting.await.unwrap().ok();
         app.create(&version("orders", "small")).await;
         assert_eq!(names(&app).await, BTreeSet::from(["alone", "huge", "small"].map(str::to_owned)));
+    }
+
+    async fn events_for_which_there_is_no_room_are_refused_unread(db: TestDb) {
+        let app = Arc::new(TestApp::with(db.clone(), limited(10, 1_000_000)).await);
+        let block = Block::take(&db).await;
+        let waiting = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.try_create(&heavy("v1", 850_000)).await }
+        });
+        while app.writer.backlog().bytes == 0 {
+            tokio::task::yield_now().await;
+        }
+        let no_events = Value::from("x".repeat(100_000));
+        for path in ["/api/v1/lineage", "/api/v1/lineage/batch"] {
+            let reply = app.send_json(path, &no_events).await;
+            assert_eq!((reply.status.as_u16(), &reply.json()["code"]), (503, &json!("UNAVAILABLE")), "{path}: {}", reply.body);
+            assert!(reply.headers.contains_key(RETRY_AFTER), "{path}");
+            assert_eq!(app.send_json(path, &json!("small")).await.status, 400, "{path}: there is room for what is small");
+        }
+        block.end().await;
+        waiting.await.unwrap().ok();
+        assert_eq!(app.send_json("/api/v1/lineage/batch", &no_events).await.status, 400);
+        let events: Vec<Value> = (0..1_000).map(|n| openlineage::run(&format!("r{n}")).json()).collect();
+        app.hear(&events).await;
+        assert!(Value::from(events).to_string().len() * 8 > 1_000_000, "alone, more than the queue has room for is taken");
+    }
+
+    async fn texts_that_are_read_at_a_time_are_no_more_than_the_queue_takes(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let writer = Writer::start(app.store.clone(), WriterOptions { bytes: 1_000_000, ..WriterOptions::default() });
+        let first = writer.announce(100_000).unwrap();
+        assert!(matches!(writer.announce(100_000), Err(WriteError::Full)));
+        assert!(writer.announce(1_000).is_ok(), "what is small goes by");
+        let answer = first.submit(vec![record(&version("orders", "v1"))], Mode::Ingest).await.unwrap();
+        assert_eq!(answer.verdicts.len(), 1);
+        drop(writer.announce(1_000_000).unwrap());
+        assert!(writer.announce(1_000_000).is_ok(), "what was given up takes no room");
     }
 
     async fn who_cannot_come_again_waits_for_room_in_order(db: TestDb) {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Place, awkward_records, command, gzip, lines, sample};
 use crate::on_both_databases;
-use crate::support::TestDb;
+use crate::support::{TestDb, openlineage};
 
 fn data(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/lineage/data");
@@ -88,6 +88,27 @@ fn a_broken_event_is_rejected_by_line_and_does_not_take_the_rest_along() {
     assert_eq!(said.err.lines().count(), expected.len(), "{said:?}");
     for (line, expected) in said.err.lines().zip(expected) {
         assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+on_both_databases! {
+    async fn an_event_that_is_cut_short_costs_no_other(db: TestDb) {
+        let place = Place::with(&db);
+        let event = |n: usize| openlineage::run(&format!("r{n}")).on("COMPLETE", "10:00").reads("a").writes("b").json().to_string();
+        let broken = event(9);
+        let cut = |behind: &str| broken[..broken.find(behind).unwrap() + behind.len()].to_owned();
+        let mut good = (1..9).map(event);
+        let mut lines = Vec::new();
+        for broken in [cut(","), cut("\"inputs\":["), "}{".to_owned(), cut("\"inputs\":[{\"")] {
+            lines.extend([broken, good.next().unwrap(), good.next().unwrap()]);
+        }
+        let file = place.write("events.jsonl", lines.join("\n"));
+        let rejects = place.path("rejects.jsonl");
+        let said = place.run(&["import", "--format", "openlineage", "--rejects", rejects.to_str().unwrap(), file.to_str().unwrap()], b"");
+        assert!(said.code == 1 && said.out.contains("8 applied, 0 unchanged, 5 rejected"), "{said:?}");
+        let rejected = std::fs::read_to_string(rejects).unwrap();
+        let lines: Vec<Value> = rejected.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].clone()).collect();
+        assert_eq!(lines, [1, 4, 7, 7, 10], "{rejected}");
     }
 }
 

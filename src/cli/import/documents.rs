@@ -2,9 +2,17 @@
 //! array. Each is found by its braces and handed on as text, so that only one is in memory, however long the file is.
 //!
 //! One that is cut short does not take the rest along. A string has no end of line in it; and where an object has begun
-//! a line, another that begins one no further to the right is the next, unless it can be an element of an array.
+//! a line, another that begins one no further to the right is the next, unless it can be an element of an array. Whatever
+//! is broken before, a line that begins with an event is where the next one begins. An event is known by its time, which
+//! nothing in an event has: a dataset that stands on a line of its own is none.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
+
+/// What stands before a document in a sequence of JSON texts (RFC 7464).
+const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// The member that every event has, and nothing that is in an event.
+const TIME: &[u8] = b"\"eventTime\"";
 
 /// A document, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,11 +26,21 @@ pub struct Document<'a> {
 /// The documents of a source.
 #[derive(Debug)]
 pub struct Documents<R> {
-    source: R,
+    source: Ahead<R>,
     longest: usize,
     scan: Scan,
     /// The text of the document under way; empty where it is too long.
     text: Vec<u8>,
+}
+
+/// A source whose next line can be looked at before it is read.
+#[derive(Debug)]
+struct Ahead<R> {
+    source: R,
+    /// What was looked at.
+    line: Vec<u8>,
+    /// How much of it has been read.
+    used: usize,
 }
 
 /// How far the bytes of a source have been looked at.
@@ -67,6 +85,8 @@ struct Open {
     is_in_string: bool,
     is_escaped: bool,
     is_too_long: bool,
+    /// Whether a line of it begins further to the right than itself.
+    is_indented: bool,
     /// The last byte that is no white space.
     last: u8,
 }
@@ -95,7 +115,11 @@ impl<R: BufRead> Documents<R> {
             is_blank: true,
         };
         Self {
-            source,
+            source: Ahead {
+                source,
+                line: Vec::new(),
+                used: 0,
+            },
             longest,
             scan: Scan {
                 place,
@@ -110,7 +134,13 @@ impl<R: BufRead> Documents<R> {
     pub fn next(&mut self) -> io::Result<Option<Document<'_>>> {
         self.text.clear();
         let end = loop {
-            let buffer = self.source.fill_buf()?;
+            if self.begins_anew()? {
+                self.scan.skipping = None;
+                if self.scan.open.is_some() {
+                    break Step::CutsShort;
+                }
+            }
+            let buffer = self.source.bytes()?;
             if buffer.is_empty() {
                 break Step::CutsShort;
             }
@@ -135,6 +165,51 @@ impl<R: BufRead> Documents<R> {
         };
         Ok(Some(Document { line: open.line, text }))
     }
+
+    /// Whether the line that comes next begins a document, though the one before has not ended well.
+    fn begins_anew(&mut self) -> io::Result<bool> {
+        let may_begin = |byte: &u8| matches!(*byte, b'{' | b'[' | RECORD_SEPARATOR);
+        if !self.scan.is_unsure() || !self.source.bytes()?.first().is_some_and(may_begin) {
+            return Ok(false);
+        }
+        let is_indented = self.scan.open.as_ref().is_some_and(|open| open.is_indented);
+        let line = self.source.next_line(self.longest)?;
+        Ok(begins_with_event(line) || is_indented && line.trim_ascii() == b"{")
+    }
+}
+
+/// Whether a line begins with an event, be it broken, or the first of an array.
+fn begins_with_event(line: &[u8]) -> bool {
+    let line = line.strip_prefix(&[RECORD_SEPARATOR]).unwrap_or(line);
+    let line = line.strip_prefix(b"[").unwrap_or(line).trim_ascii_start();
+    line.starts_with(b"{") && line.windows(TIME.len()).any(|part| part == TIME)
+}
+
+impl<R: BufRead> Ahead<R> {
+    fn bytes(&mut self) -> io::Result<&[u8]> {
+        if self.used < self.line.len() {
+            Ok(&self.line[self.used..])
+        } else {
+            self.source.fill_buf()
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.used < self.line.len() {
+            self.used += count;
+        } else {
+            self.source.consume(count);
+        }
+    }
+
+    /// The line that comes next, or as much of it as may be held. Asked for at the beginning of a line only.
+    fn next_line(&mut self, longest: usize) -> io::Result<&[u8]> {
+        self.line.clear();
+        self.used = 0;
+        let most = u64::try_from(longest).unwrap_or(u64::MAX);
+        self.source.by_ref().take(most).read_until(b'\n', &mut self.line)?;
+        Ok(&self.line)
+    }
 }
 
 impl Scan {
@@ -157,11 +232,17 @@ impl Scan {
             }
             self.place.pass(byte);
             part.used += 1;
-            if part.end.is_some() {
+            if part.end.is_some() || self.is_unsure() {
                 break;
             }
         }
         part
+    }
+
+    /// Whether a line begins, and something before it has not ended.
+    fn is_unsure(&self) -> bool {
+        let begins_line = self.place.is_blank && self.place.column == 0;
+        begins_line && (self.open.is_some() || self.skipping.is_some())
     }
 
     /// Begins a document, if a byte does.
@@ -229,7 +310,8 @@ impl Open {
 
     /// Begins with a byte, unless it only stands between documents.
     fn with(byte: u8, place: Place) -> Option<Self> {
-        let is_between = byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b']' | 0x1e | 0xef | 0xbb | 0xbf);
+        let is_between =
+            byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b']' | RECORD_SEPARATOR | 0xef | 0xbb | 0xbf);
         (!is_between).then(|| Self {
             line: place.line,
             column: place.is_blank.then_some(place.column),
@@ -238,6 +320,7 @@ impl Open {
             is_in_string: byte == b'"',
             is_escaped: false,
             is_too_long: false,
+            is_indented: false,
             last: byte,
         })
     }
@@ -255,6 +338,8 @@ impl Open {
         if is_next && !matches!(self.last, b'[' | b',') {
             return Step::CutsShort;
         }
+        let is_further = self.column.is_some_and(|column| column < place.column);
+        self.is_indented |= place.is_blank && is_further && !byte.is_ascii_whitespace();
         match byte {
             b'"' => self.is_in_string = true,
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
@@ -357,6 +442,78 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(found(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_that_begins_with_an_event_is_read_whatever_is_before_it() {
+        let (one, two) = (json!({ "eventTime": 1, "inputs": [{}] }), json!({ "eventTime": 2 }));
+        let whole = r#"{"a": [{"b": {}, "c": [1, "x\"y"]}, []], "eventTime": 3, "d": {"e": "f"}, "g": true}"#;
+        let cut = (1..whole.len()).map(|length| &whole[..length]);
+        let in_array = cut.clone().map(|cut| format!("[\n{cut}"));
+        let others = [
+            "}{",
+            r#"[{"a": [{"#,
+            r#"{"a": 1}{"b":"#,
+            "{\n  \"a\": [\n    1,",
+            "\u{1e}{\"a\": [",
+        ];
+        let broken = cut.chain(others).map(str::to_owned).chain(in_array);
+        for broken in broken {
+            let line = broken.lines().count() as u64;
+            let forms = [
+                format!("{broken}\n{one}\n{two}\n"),
+                format!("{broken}\r\n{one},\r\n{two}]"),
+                format!("{broken}\n[{one}, {two}]"),
+                format!("{broken}\n\u{1e}{one}\n\u{1e}{two}"),
+            ];
+            for text in forms {
+                let found = found(&text);
+                let (good, rejected): (Vec<_>, Vec<_>) =
+                    found.into_iter().partition(|(_, value)| value["eventTime"].is_u64());
+                let lines: Vec<u64> = good.iter().map(|(line, _)| *line).collect();
+                let values: Vec<&Value> = good.iter().map(|(_, value)| value).collect();
+                assert_eq!((lines[0], values), (line + 1, vec![&one, &two]), "{text}");
+                assert!(
+                    rejected.iter().any(|(_, value)| value.is_string()),
+                    "{text}: {rejected:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn broken_events_one_after_the_other_are_told_each() {
+        let good = json!({ "eventTime": 1 });
+        let broken = r#"{"eventTime": 1, "a": ["#;
+        let found = found(&format!(
+            "{broken}\n{broken}\n{{\"eventTime\": NaN}}\n{broken}\n{good}\n"
+        ));
+        let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!((lines, &found[4].1), (vec![1, 2, 3, 4, 5], &good));
+        assert!(found[..4].iter().all(|(_, value)| value.is_string()), "{found:?}");
+    }
+
+    #[test]
+    fn documents_over_many_lines_are_cut_short_where_the_next_begins() {
+        let pretty = |number: u64| serde_json::to_string_pretty(&json!({ "eventTime": number, "a": [1, 2] })).unwrap();
+        let whole = pretty(1);
+        for count in 1..whole.lines().count() {
+            let cut: Vec<&str> = whole.lines().take(count).collect();
+            let found = found(&format!("{}\n{}\n{}", cut.join("\n"), pretty(2), pretty(3)));
+            assert_eq!(found.len(), 3, "{count}: {found:?}");
+            assert!(
+                found[0].1.is_string() && found[1].1["eventTime"] == 2 && found[2].1["eventTime"] == 3,
+                "{count}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_stands_on_a_line_of_its_own_in_an_event_is_none() {
+        let text =
+            "{\"eventTime\": 1, \"inputs\": [\n{\"name\": \"a\"},\n{\"name\": \"b\"}\n], \"outputs\": [\n{},\n[]\n]}";
+        let event = json!({ "eventTime": 1, "inputs": [{ "name": "a" }, { "name": "b" }], "outputs": [{}, []] });
+        assert_eq!(found(text), [(1, event)]);
     }
 
     #[test]

@@ -15,8 +15,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -72,13 +70,9 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let store = database::open(config, behind).await?;
     let writer = Writer::start(store.clone(), server::writer_options(config));
 
-    let read = Arc::new(AtomicU64::new(0));
     let mut report = Report::new(arguments.verbose, rejects, Progress::of_bytes(bytes));
-    let batches = read::batches(arguments.files, arguments.format, Arc::clone(&read));
-    let done = load(&writer, batches, |batch, answer| {
-        report.add(batch, answer, read.load(Ordering::Relaxed))
-    });
-    let done = done.await;
+    let batches = read::batches(arguments.files, arguments.format);
+    let done = load(&writer, batches, |batch, answer| report.add(batch, answer)).await;
     let summary = report.finish()?;
     if let Err(error) = done {
         bail!(

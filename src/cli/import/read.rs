@@ -82,23 +82,26 @@ pub struct Batch {
     pub places: Vec<Place>,
     /// What is no record.
     pub unreadable: Vec<(Place, Rejection)>,
+    /// How far the files were read by its end: bytes, as they lie in them.
+    pub read: u64,
     bytes: usize,
 }
 
-/// Reads files one after the other. `read` counts bytes as they lie in the files.
-pub fn batches(files: Vec<PathBuf>, format: Format, read: Arc<AtomicU64>) -> mpsc::Receiver<Batch> {
+/// Reads files one after the other.
+pub fn batches(files: Vec<PathBuf>, format: Format) -> mpsc::Receiver<Batch> {
     let (sender, batches) = mpsc::channel(AHEAD);
     std::thread::spawn(move || {
         let mut reading = Reading {
             batch: Batch::default(),
             sender,
             is_wanted: true,
+            read: Arc::default(),
             number: 0,
             file: "".into(),
         };
         for (number, path) in files.iter().enumerate() {
             reading.number = number;
-            reading.file(path, format, &read);
+            reading.file(path, format);
         }
         reading.send();
     });
@@ -110,6 +113,8 @@ struct Reading {
     sender: mpsc::Sender<Batch>,
     /// Whether somebody still receives batches.
     is_wanted: bool,
+    /// Bytes of all files that were read so far.
+    read: Arc<AtomicU64>,
     /// Which file is being read.
     number: usize,
     /// Its name.
@@ -117,14 +122,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn file(&mut self, path: &Path, format: Format, read: &Arc<AtomicU64>) {
+    fn file(&mut self, path: &Path, format: Format) {
         self.file = if is_stdin(path) {
             "-".into()
         } else {
             path.display().to_string().into()
         };
         let mut last = Position::Line(1);
-        let result = open(path, read).and_then(|source| match format {
+        let result = open(path, &self.read).and_then(|source| match format {
             Format::Records => self.lines(source, &mut last),
             Format::Openlineage => self.events(source, &mut last),
             Format::Wfformat => {
@@ -237,7 +242,8 @@ impl Reading {
     }
 
     fn send(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.read = self.read.load(Ordering::Relaxed);
         self.is_wanted = self.sender.blocking_send(batch).is_ok();
     }
 }
@@ -289,7 +295,22 @@ impl Read for Counted {
 mod tests {
     use std::path::Path;
 
-    use super::run_name;
+    use super::{Format, batches, run_name};
+
+    #[test]
+    fn a_batch_says_how_far_the_files_were_read_by_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("records.jsonl");
+        let alias = r#"{"alias":{"artifact":{"project":"p","domain":"d","name":"n"},"version":"1","alias":"a"}}"#;
+        std::fs::write(&file, format!("{alias}\n").repeat(10_000)).unwrap();
+        let all = file.metadata().unwrap().len();
+        let mut batches = batches(vec![file], Format::Records);
+        let read: Vec<u64> = std::iter::from_fn(|| batches.blocking_recv())
+            .map(|batch| batch.read)
+            .collect();
+        assert!(read.is_sorted() && read[0] < all / 5, "{read:?} of {all}");
+        assert_eq!(read.last(), Some(&all));
+    }
 
     #[test]
     fn a_run_is_called_as_its_file() {

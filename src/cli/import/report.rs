@@ -46,8 +46,8 @@ impl Report {
         }
     }
 
-    /// Adds what became of a batch, by when so many bytes have been read.
-    pub fn add(&mut self, batch: Batch, answer: Answer, bytes: u64) -> Result<()> {
+    /// Adds what became of a batch.
+    pub fn add(&mut self, batch: Batch, answer: Answer) -> Result<()> {
         self.summary.revision = Some(answer.revision);
         let mut rejected = batch.unreadable;
         for (place, verdict) in batch.places.into_iter().zip(answer.verdicts) {
@@ -64,7 +64,8 @@ impl Report {
         self.progress.tell(Done {
             records: self.summary.all(),
             rejected: self.summary.rejected,
-            bytes,
+            // By the end of this batch; later ones have been read too, but are not written yet.
+            bytes: batch.read,
         });
         Ok(())
     }

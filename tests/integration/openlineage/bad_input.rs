@@ -75,6 +75,40 @@ on_both_databases! {
         assert_eq!(again.json(), body, "a batch that is sent again has the same verdicts");
     }
 
+    async fn an_event_that_is_no_json_has_its_own_verdict(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let broken = |with: &[u8]| {
+            let event = run("broken").facet("run", "f", json!({"value": "HERE"})).json().to_string();
+            let (before, after) = event.split_once("\"HERE\"").unwrap();
+            [before.as_bytes(), with, after.as_bytes()].concat()
+        };
+        let good = |n: usize| run(&format!("r{n}")).on("COMPLETE", "10:00").writes("d").json().to_string().into_bytes();
+        let cases = [(&b"NaN"[..], "no JSON"), (b"\"a\nb\"", "control character"), (b"\"\xff\"", "UTF-8"), (b"", "no JSON"), (b"\"he said \"no\", twice\"", "no JSON")];
+        for (round, (with, words)) in cases.into_iter().enumerate() {
+            let mut events: Vec<_> = (round * 9..round * 9 + 9).map(good).collect();
+            events.insert(4, broken(with));
+            let body = [b"[", &events.join(&b", "[..])[..], b"]\n"].concat();
+            let reply = post(&app, "/api/v1/lineage/batch", "application/json", body).await;
+            let told = reply.json();
+            assert_eq!(reply.status, 200, "{}", reply.body);
+            assert_eq!(told["summary"], json!({"received": 10, "successful": 9, "failed": 1, "retriable": 0, "non_retriable": 1}));
+            let failed = &told["failed_events"][0];
+            assert_eq!((&failed["index"], &failed["code"], &failed["argument"]), (&json!(4), &json!("BAD_USER_INPUT"), &json!("")), "{failed}");
+            assert!(failed["reason"].as_str().unwrap().contains(words), "{failed}");
+        }
+        assert_eq!(artifact(&app, "d", "versionCount").await["versionCount"], 45);
+    }
+
+    async fn a_list_whose_events_cannot_be_told_apart_is_refused_whole(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let good = run("r").json().to_string();
+        let no_text = [b"[", good.as_bytes(), b",\xff"].concat();
+        for (body, words) in [(format!("[{good}").into_bytes(), "no JSON"), (format!("[{good}],").into_bytes(), "no JSON"), (format!("[{{]}},{good}]").into_bytes(), "no JSON"), (no_text, "UTF-8")] {
+            refused(&post(&app, "/api/v1/lineage/batch", "application/json", body).await, 400, "BAD_USER_INPUT", words);
+        }
+        assert_eq!(app.revision().await, 0, "nothing was recorded");
+    }
+
     async fn times_and_names_are_read_as_they_come(db: TestDb) {
         let app = TestApp::new(db).await;
         let name = "🦀 中文 \u{10FFFD} a/b?c#d%e=f&g";
