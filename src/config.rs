@@ -150,6 +150,8 @@ pub struct Limits {
     pub event_body_bytes: usize,
     /// The largest event, in bytes.
     pub event_bytes: usize,
+    /// Events in one batch.
+    pub event_batch_maximum: usize,
     /// Submissions that wait to be written or are being written; one more is answered UNAVAILABLE at once.
     pub write_queue_submissions: usize,
     /// Bytes that the records of those submissions hold in memory; one more submission is answered UNAVAILABLE at once, but
@@ -181,6 +183,7 @@ impl Default for Limits {
             lineage_deadline_ms: 10_000,
             event_body_bytes: 64 * 1024 * 1024,
             event_bytes: 16 * 1024 * 1024,
+            event_batch_maximum: 10_000,
             write_queue_submissions: 10_000,
             write_queue_bytes: 256 * 1024 * 1024,
             idempotency_hours: 24,
@@ -343,6 +346,7 @@ impl Limits {
             ("lineage_deadline_ms", self.lineage_deadline_ms),
             ("event_body_bytes", self.event_body_bytes),
             ("event_bytes", self.event_bytes),
+            ("event_batch_maximum", self.event_batch_maximum),
             ("write_queue_submissions", self.write_queue_submissions),
             ("write_queue_bytes", self.write_queue_bytes),
             ("idempotency_hours", self.idempotency_hours),

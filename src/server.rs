@@ -98,7 +98,7 @@ pub fn router(state: AppState) -> Router {
     let operations = body("server.body_limit_bytes", server.body_limit_bytes);
     let events = state.events.map(|writer| {
         let bodies = body("limits.event_body_bytes", limits.event_body_bytes);
-        lineage::routes(writer, state.answers.clone(), bodies, limits.event_bytes)
+        lineage::routes(writer, state.answers.clone(), bodies, limits)
     });
     let routes = Router::new()
         .merge(graphql::routes(Arc::clone(&state.engine), state.answers, operations))

@@ -177,7 +177,8 @@ impl ApiError {
         Self::over_limit(message, limit, actual)
     }
 
-    fn over_limit(message: String, limit: usize, actual: usize) -> Self {
+    /// More was asked or sent than a limit allows, in words of its own.
+    pub fn over_limit(message: String, limit: usize, actual: usize) -> Self {
         let mut error = Self::new(ErrorCode::LimitExceeded, message);
         error.0.numbers = Some(Numbers {
             limit: limit as u64,

@@ -18,6 +18,7 @@ use super::{
     reply::{Refusal, Reply},
 };
 use crate::{
+    config::Limits,
     domain::{openlineage::Event, record::Record},
     graphql::{
         context::RequestId,
@@ -37,11 +38,13 @@ struct Transport {
     answers: Option<Answers>,
     bodies: BodyLimit,
     /// The most bytes of an event.
-    event_limit: usize,
+    event_bytes: usize,
+    /// The most events of a batch.
+    batch_maximum: usize,
 }
 
-/// The two routes. Events of more than `event_limit` bytes are refused.
-pub fn routes<S>(writer: Writer, answers: Option<Answers>, bodies: BodyLimit, event_limit: usize) -> Router<S>
+/// The two routes. Events that are larger than the limits allow are refused, and so are batches of more.
+pub fn routes<S>(writer: Writer, answers: Option<Answers>, bodies: BodyLimit, limits: &Limits) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -52,7 +55,8 @@ where
             writer,
             answers,
             bodies,
-            event_limit,
+            event_bytes: limits.event_bytes,
+            batch_maximum: limits.event_batch_maximum,
         })
 }
 
@@ -108,7 +112,7 @@ async fn take(transport: Transport, id: RequestId, request: Request, what: Taken
 }
 
 async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
-    let limit = transport.event_limit;
+    let limit = transport.event_bytes;
     let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
     let event = apart(body, move |body| parse(utf8("body", body)?, limit)).await?;
     let answer = announced.submit(vec![Record::Event(event)], Mode::Ingest).await;
@@ -125,9 +129,10 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
 }
 
 async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
-    let limit = transport.event_limit;
+    let limit = transport.event_bytes;
     let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
-    let read = apart(body, move |body| parse_all(body, limit)).await?;
+    let most = transport.batch_maximum;
+    let read = apart(body, move |body| parse_all(body, limit, most)).await?;
     let received = read.len();
     let mut failed = Vec::new();
     let (mut records, mut indices) = (Vec::with_capacity(received), Vec::with_capacity(received));
@@ -196,17 +201,33 @@ fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
     Ok(Box::new(event))
 }
 
-/// Reads each event of a list by itself. Where the list is no JSON, its elements are told apart first, if they can be.
-fn parse_all(body: &[u8], limit: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
+/// Reads each event of a list by itself, `most` of them. Where the list is no JSON, its elements are told apart first, if they can be.
+fn parse_all(body: &[u8], limit: usize, most: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
     match items(body) {
-        Ok(items) => Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect()),
+        Ok(items) => {
+            check_count(items.len(), most)?;
+            Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect())
+        }
         Err(refusal) => {
             let elements = elements(body).ok_or(refusal)?;
+            check_count(elements.len(), most)?;
             let text = |element| utf8("event", element).map_err(|error| error.about(""));
             let parse = |element| parse(text(element)?, limit);
             Ok(elements.into_iter().map(parse).collect())
         }
     }
+}
+
+/// Verdicts take memory too, however small the events are.
+fn check_count(count: usize, most: usize) -> Result<(), Refusal> {
+    if count <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "The batch has {count} events, but limits.event_batch_maximum allows {most}: send them in several batches."
+    );
+    let error = ApiError::over_limit(message, most, count);
+    Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error))
 }
 
 /// The elements of a list that is JSON.

@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use heirloom::config::Config;
 use serde_json::{Value, json};
 
 use super::picture::{dataset as artifact, edges, execution, export};
@@ -202,6 +203,18 @@ on_both_databases! {
         let parent = json!({"run": {"runId": "self"}, "job": {"namespace": NAMESPACE, "name": "x"}});
         app.hear(&[run("self").on("START", "13:00").facet("run", "parent", parent).json()]).await;
         assert_eq!(execution(&app, "self", "parent { name }").await["parent"], json!(null));
+    }
+
+    async fn a_batch_of_too_many_events_is_refused(db: TestDb) {
+        let mut config = Config::default();
+        config.limits.event_batch_maximum = 2;
+        let app = TestApp::with(db, config).await;
+        let two = [run("r1").on("START", "10:00").json(), run("r2").on("START", "10:00").json()];
+        app.hear(&two).await;
+        let three = [&two[..], &[run("r3").on("START", "10:00").json()]].concat();
+        refused(&app.try_hear(&three).await, 413, "LIMIT_EXCEEDED", "several batches");
+        refused(&post(&app, "/api/v1/lineage/batch", "application/json", "[1,,NaN]".to_owned()).await, 413, "LIMIT_EXCEEDED", "several batches");
+        assert_eq!(execution(&app, "r3", "name").await, json!(null));
     }
 
     async fn an_event_that_is_too_large_is_told_so(db: TestDb) {
