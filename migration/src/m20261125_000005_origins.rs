@@ -23,6 +23,9 @@ const UP: &[&str] = &[
 const DOWN: &[&str] = &[
     "ALTER TABLE artifact DROP COLUMN returned_revision",
     "DROP INDEX version_key_digest",
+    // The step before knows one row under a key only.
+    "UPDATE version SET key_digest = CAST('withdrawn ' || id AS {bytes}) WHERE ordinal < 0
+        AND EXISTS (SELECT 1 FROM version other WHERE other.key_digest = version.key_digest AND other.id <> version.id)",
     "CREATE UNIQUE INDEX version_key_digest ON version (key_digest)",
     "ALTER TABLE run_story DROP COLUMN recorded",
     "ALTER TABLE edge DROP COLUMN is_recorded",

@@ -4,8 +4,8 @@
 use serde::de::IgnoredAny;
 
 /// The elements of an array; `None` where it cannot be said where each ends: its brackets do not fit each other, a quote is missing,
-/// or something stands before or behind it.
-pub fn elements(text: &[u8]) -> Option<Vec<&[u8]>> {
+/// or something stands before or behind it. Of more than `most` it does not look at the rest.
+pub fn elements(text: &[u8], most: usize) -> Option<Vec<&[u8]>> {
     let inner = text.trim_ascii().strip_prefix(b"[")?;
     let mut found = Vec::new();
     let mut rest = inner;
@@ -17,6 +17,9 @@ pub fn elements(text: &[u8]) -> Option<Vec<&[u8]>> {
             return None;
         }
         found.push(element);
+        if found.len() > most {
+            return Some(found);
+        }
         match behind {
             [b',', behind @ ..] => rest = behind,
             [_] => return Some(found),
@@ -82,7 +85,7 @@ mod tests {
     use super::elements;
 
     fn found(text: &str) -> Option<Vec<&str>> {
-        let elements = elements(text.as_bytes())?;
+        let elements = elements(text.as_bytes(), 100)?;
         Some(
             elements
                 .into_iter()

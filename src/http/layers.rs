@@ -78,8 +78,12 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
     response
 }
 
-/// Whether a request has so much to read that others would notice. One that does not say how much may have any amount.
+/// Whether a request has so much to read that others would notice. One that does not say how much may have any amount, and one that
+/// is packed may be a thousand times as large.
 fn is_large(headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return true;
+    }
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |bytes| bytes >= LARGE)

@@ -1,6 +1,8 @@
 //! OpenLineage over HTTP: `POST /api/v1/lineage` takes an event, `POST /api/v1/lineage/batch` a list of them, as the specification's
 //! API and Marquez have it.
 
+use std::fmt;
+
 use axum::{
     Extension, Router,
     extract::{Request, State},
@@ -8,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -203,13 +206,13 @@ fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
 
 /// Reads each event of a list by itself, `most` of them. Where the list is no JSON, its elements are told apart first, if they can be.
 fn parse_all(body: &[u8], limit: usize, most: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
-    match items(body) {
+    match items(body, most) {
         Ok(items) => {
             check_count(items.len(), most)?;
             Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect())
         }
         Err(refusal) => {
-            let elements = elements(body).ok_or(refusal)?;
+            let elements = elements(body, most).ok_or(refusal)?;
             check_count(elements.len(), most)?;
             let text = |element| utf8("event", element).map_err(|error| error.about(""));
             let parse = |element| parse(text(element)?, limit);
@@ -224,16 +227,19 @@ fn check_count(count: usize, most: usize) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!(
-        "The batch has {count} events, but limits.event_batch_maximum allows {most}: send them in several batches."
+        "The batch has more events than the {most} that limits.event_batch_maximum allows: send them in several batches."
     );
     let error = ApiError::over_limit(message, most, count);
     Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error))
 }
 
 /// The elements of a list that is JSON.
-fn items(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
+fn items(body: &[u8], most: usize) -> Result<Vec<&RawValue>, Refusal> {
     let text = utf8("body", body)?;
-    serde_json::from_str(text).map_err(|error| {
+    let mut list = serde_json::Deserializer::from_str(text);
+    let items = Items { most }.deserialize(&mut list);
+    let items = items.and_then(|items| list.end().map(|()| items));
+    items.map_err(|error| {
         let what = if text.trim_start().starts_with('[') {
             "no JSON"
         } else {
@@ -242,6 +248,38 @@ fn items(body: &[u8]) -> Result<Vec<&RawValue>, Refusal> {
         let message = format!("The body is {what}: {error}; send a JSON array of events.");
         ApiError::new(ErrorCode::BadUserInput, message).into()
     })
+}
+
+/// A list that is read up to one element more than is allowed.
+struct Items {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<Self::Value, D::Error> {
+        list.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= self.most {
+            match list.next_element()? {
+                Some(item) => items.push(item),
+                None => break,
+            }
+        }
+        Ok(items)
+    }
 }
 
 /// The text of a body or an event.

@@ -184,16 +184,26 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
     if versions.is_empty() {
         return Ok(silent);
     }
-    let producers = ledger.load_producers(versions).await?;
+    let mut producers: BTreeMap<VersionId, Vec<ExecutionId>> = BTreeMap::new();
+    for (version, run) in ledger.load_producers(versions).await? {
+        producers.entry(version).or_default().push(run);
+    }
+    let mut stories = BTreeMap::new();
+    for run in producers.values().flatten() {
+        if let (false, Some(stored)) = (stories.contains_key(run), ledger.run_stories.get(run)) {
+            let story: RunStory = read(Some(&stored.story))?;
+            stories.insert(*run, story);
+        }
+    }
+    load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
     let rows = described(ledger, versions).await?;
     let artifacts = load_owners(ledger, &rows).await?;
     for row in rows {
         let Some(artifact) = artifacts.get(&row.artifact_id) else {
             continue;
         };
-        let runs = producers.iter().filter(|(version, _)| *version == row.id);
-        let runs: Vec<ExecutionId> = runs.map(|(_, run)| *run).collect();
-        let told = all_told(ledger, &artifact.key, &row, &runs).await?;
+        let runs = producers.get(&row.id).into_iter().flatten();
+        let told = all_told(ledger, &artifact.key, &row, runs.filter_map(|run| stories.get(run)))?;
         let record = recorded(ledger, row.id)?;
         if told.is_none() && record.is_none() {
             silent.insert(row.id);
@@ -242,23 +252,18 @@ pub fn of_row(row: artifact::Model) -> Artifact {
 }
 
 /// What runs, and events about the dataset itself, say of a version.
-async fn all_told(
-    ledger: &mut Ledger,
+fn all_told<'a>(
+    ledger: &Ledger,
     key: &ArtifactKey,
     row: &version::Model,
-    runs: &[ExecutionId],
+    stories: impl Iterator<Item = &'a RunStory>,
 ) -> Result<Option<Told>, StoreError> {
     let dataset = Dataset {
         namespace: key.project.clone(),
         name: key.name.clone(),
     };
     let mut told: Vec<Telling> = Vec::new();
-    for run in runs {
-        let Some(stored) = ledger.run_stories.get(run) else {
-            continue;
-        };
-        let story: RunStory = read(Some(&stored.story))?;
-        load_names(ledger, &[&story]).await?;
+    for story in stories {
         let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == dataset);
         told.extend(story.told_of(&dataset, &row.version, is_it));
     }

@@ -294,7 +294,15 @@ fn tell_execution(
     let parent = parent.map(|key| execution_or_placeholder(ledger, key, key.digest()).id);
     let mut row = execution_or_placeholder(ledger, key, digest);
     let recorded = match ledger.run_stories.get(&row.id) {
-        Some(stored) => stored.recorded.clone(),
+        Some(run_story::Model {
+            recorded: Some(recorded),
+            ..
+        }) => Some(recorded.clone()),
+        // A store of before this was kept apart has what no event gives from a record.
+        Some(_) => Fields::of(&row)?
+            .of_records_alone()
+            .map(|fields| write(&fields))
+            .transpose()?,
         None if row.reported_revision == NEVER => None,
         // Until now only records spoke of it.
         None => Some(write(&Fields::of(&row)?)?),

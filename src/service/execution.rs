@@ -9,7 +9,7 @@ use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput, Prepa
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
 use super::version::{produce, within};
 use crate::domain::key::{Digest, ExecutionKey};
-use crate::domain::openlineage::RunStory;
+use crate::domain::openlineage::{Extent, RunStory};
 use crate::domain::record::ExecutionState;
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
@@ -82,7 +82,7 @@ async fn merge_fields(
 /// What events tell of an execution.
 async fn told(ledger: &mut Ledger, key: &ExecutionKey, stored: &run_story::Model) -> Result<Fields, StoreError> {
     let story: RunStory = read(Some(&stored.story))?;
-    let meaning = story.meaning(Clone::clone);
+    let meaning = story.meaning_of(&Extent::none(), Clone::clone);
     let parent = meaning.parent.as_ref().filter(|parent| *parent != key);
     let mut needs = Needs::default();
     needs.parents.extend(parent.map(ExecutionKey::digest));

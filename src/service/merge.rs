@@ -287,6 +287,22 @@ impl Fields {
         })
     }
 
+    /// Those that only records give, if there are any.
+    pub fn of_records_alone(self) -> Option<Self> {
+        let mut ranks = Ranks::default();
+        for field in [Field::EntityVersion, Field::NodeId, Field::Attempt, Field::Principal] {
+            ranks.0[field as usize] = self.ranks.0[field as usize];
+        }
+        (ranks != Ranks::default()).then(|| Self {
+            entity_version: self.entity_version,
+            node_id: self.node_id,
+            attempt: self.attempt,
+            principal: self.principal,
+            ranks,
+            ..Self::default()
+        })
+    }
+
     /// Those that a record gives.
     pub fn recorded(record: &PreparedExecution, parent: Option<ExecutionId>) -> Self {
         let fields = Self {

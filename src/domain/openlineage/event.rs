@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::DOMAIN;
 use super::facet::{Facet, Facets};
 use super::part::{Members, Part};
+use super::subset::{Budget, Named, partitions};
 use crate::domain::Invalid;
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text};
@@ -67,6 +68,8 @@ pub struct Mention {
     pub facets: Facets,
     /// What holds of this reading or writing of it.
     pub own: Facets,
+    /// What its subset facet comes to, if it has one.
+    pub subset: Option<Named>,
 }
 
 /// One event.
@@ -161,6 +164,15 @@ impl Dataset {
 }
 
 impl Mention {
+    /// Looks into the subset facet.
+    fn find_subset(&mut self, budget: &mut Budget) {
+        let named = |facet: &Facet| match facet.is_deleted() {
+            true => Named::Deleted,
+            false => partitions(&facet.value(), budget),
+        };
+        self.subset = self.own.get("subset").map(named);
+    }
+
     /// Other names of the dataset, each with its kind; those that can be none of ours, or are its own, are left out.
     pub fn symlinks(&self) -> Vec<(Dataset, Option<String>)> {
         let facet = self.facets.get("symlinks").map(Facet::value);
@@ -265,7 +277,7 @@ impl Event {
             job = facets(object, "facets", content).map_err(of("job"))?;
             name(object).map_err(of("job"))?
         };
-        let event = Self {
+        let mut event = Self {
             kind,
             event_type: event_type.filter(|_| kind == EventKind::Run),
             event_time,
@@ -280,6 +292,10 @@ impl Event {
             digest: identity(text, content),
         };
         event.validate()?;
+        let mut budget = Budget::default();
+        for mention in event.inputs.iter_mut().chain(&mut event.outputs) {
+            mention.find_subset(&mut budget);
+        }
         Ok(event)
     }
 
@@ -387,7 +403,8 @@ fn event_type(event: &Members<'_>) -> Result<Option<EventType>, Invalid> {
     };
     let found = EventType::from_stored(&text).ok_or_else(|| {
         let known = EventType::ALL.map(EventType::as_str).join(", ");
-        Invalid::new("eventType", format!("eventType {text:?} is none of {known}."))
+        let start: String = text.chars().take(40).collect();
+        Invalid::new("eventType", format!("eventType {start:?} is none of {known}."))
     });
     found.map(Some)
 }
@@ -439,6 +456,7 @@ fn mention(given: &Members<'_>, own: &str, content: &str) -> Result<Mention, Inv
         dataset: name(given)?,
         facets: facets(given, "facets", content)?,
         own: facets(given, own, content)?,
+        subset: None,
     })
 }
 

@@ -144,6 +144,14 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// Nothing of it: what the run itself is.
+    pub fn none() -> Self {
+        Self::Named {
+            inputs: BTreeSet::new(),
+            outputs: BTreeMap::new(),
+        }
+    }
+
     /// What an event names.
     pub fn named(event: &Event, kept: impl Fn(&Dataset) -> Dataset) -> Self {
         let mut outputs: BTreeMap<Dataset, Option<BTreeSet<String>>> = BTreeMap::new();

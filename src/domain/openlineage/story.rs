@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::event::{Dataset, Event, EventKind, EventType, Mention};
 use super::facet::{Facet, Facets};
 use super::meaning::UNVERSIONED;
-use super::subset::{Named, PartitionValues, partitions};
+use super::subset::{Named, PartitionValues};
 use crate::domain::key::check_version;
 
 /// What has been said last of something: when, and what; none where it was deleted.
@@ -102,19 +102,11 @@ impl Use {
         }
         self.facets.add(at, &mention.facets);
         self.own.add(at, &mention.own);
-        if let Some(subset) = mention.own.get("subset") {
-            self.add_subset(at, subset);
-        }
-    }
-
-    fn add_subset(&mut self, at: i64, subset: &Facet) {
-        if subset.is_deleted() {
-            greatest(&mut self.subset_deleted, at);
-            return;
-        }
-        match partitions(&subset.value()) {
-            Named::Partitions(named) => named.into_iter().for_each(|values| self.add_partition(values, at)),
-            Named::TooMany => greatest(&mut self.too_many_partitions, at),
+        match &mention.subset {
+            None => {}
+            Some(Named::Partitions(named)) => named.iter().for_each(|values| self.add_partition(values.clone(), at)),
+            Some(Named::TooMany) => greatest(&mut self.too_many_partitions, at),
+            Some(Named::Deleted) => greatest(&mut self.subset_deleted, at),
         }
     }
 

@@ -9,27 +9,59 @@ use crate::domain::key::{PARTITION_KEYS, SHORT_NAME, check_name, check_partition
 /// The values of one partition, by key.
 pub type PartitionValues = BTreeMap<String, String>;
 
-/// The most partitions that are told apart; a condition that names more is about the dataset as a whole.
+/// The most partitions of an event that are told apart; a subset with which it has more is about the dataset as a whole.
 const PARTITIONS: usize = 10_000;
+/// The most that are put together on the way there: a few lines of conditions can come to millions.
+const STEPS: usize = 100_000;
 
-/// What a condition comes to.
-#[derive(Debug, PartialEq, Eq)]
+/// What a subset comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
     /// These partitions; none where it does not name partitions.
     Partitions(BTreeSet<PartitionValues>),
     /// More than are told apart.
     TooMany,
+    /// What earlier ones named is not meant any more.
+    Deleted,
+}
+
+/// How much the subsets of one event may still come to.
+#[derive(Debug)]
+pub struct Budget {
+    partitions: usize,
+    steps: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            partitions: PARTITIONS,
+            steps: STEPS,
+        }
+    }
+}
+
+/// Takes so many from what is left, if there are as many.
+fn take(left: &mut usize, count: usize) -> bool {
+    let rest = left.checked_sub(count);
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
 }
 
 /// The partitions that a `subset` facet names by its condition: those that it lists, and those that comparisons for equality,
 /// joined by AND and OR, amount to. None where it does not name partitions: for locations, ranges, two fields compared, or
 /// keys and values that no partition can have.
-pub fn partitions(facet: &Value) -> Named {
+pub fn partitions(facet: &Value, budget: &mut Budget) -> Named {
     let condition = facet.get("inputCondition").or_else(|| facet.get("outputCondition"));
-    match condition.and_then(of_condition) {
-        Some(Named::TooMany) => Named::TooMany,
-        Some(Named::Partitions(named)) if named.iter().all(is_partition) => Named::Partitions(named),
-        _ => Named::Partitions(BTreeSet::new()),
+    let named = match condition.and_then(|condition| of_condition(condition, &mut budget.steps)) {
+        Some(Named::Partitions(named)) if named.iter().all(is_partition) => named,
+        Some(Named::TooMany) => return Named::TooMany,
+        _ => BTreeSet::new(),
+    };
+    if take(&mut budget.partitions, named.len()) {
+        Named::Partitions(named)
+    } else {
+        Named::TooMany
     }
 }
 
@@ -40,30 +72,54 @@ fn is_partition(values: &PartitionValues) -> bool {
     !values.is_empty() && values.len() <= PARTITION_KEYS && values.iter().all(fits)
 }
 
-fn of_condition(condition: &Value) -> Option<Named> {
+fn of_condition(condition: &Value, steps: &mut usize) -> Option<Named> {
     let named = match condition.get("type")?.as_str()? {
         "partition" => listed(condition)?,
         "compare" => BTreeSet::from([equality(condition)?]),
         "binary" => {
-            let left = of_condition(condition.get("left")?)?;
-            let right = of_condition(condition.get("right")?)?;
+            let left = of_condition(condition.get("left")?, steps)?;
+            let right = of_condition(condition.get("right")?, steps)?;
             let (Named::Partitions(left), Named::Partitions(right)) = (left, right) else {
                 return Some(Named::TooMany);
             };
-            match condition.get("operator")?.as_str()?.to_ascii_uppercase().as_str() {
-                "OR" => left.into_iter().chain(right).collect(),
-                "AND" if left.len() * right.len() > PARTITIONS => return Some(Named::TooMany),
-                "AND" => both(&left, &right),
-                _ => return None,
-            }
+            return joined(condition.get("operator")?.as_str()?, left, right, steps);
         }
         _ => return None,
     };
-    Some(if named.len() > PARTITIONS {
-        Named::TooMany
+    Some(within(steps, named.len(), || named))
+}
+
+/// What two conditions come to that are joined by AND or OR.
+fn joined(
+    operator: &str,
+    left: BTreeSet<PartitionValues>,
+    right: BTreeSet<PartitionValues>,
+    steps: &mut usize,
+) -> Option<Named> {
+    match operator.to_ascii_uppercase().as_str() {
+        "OR" => {
+            let (mut most, fewer) = if left.len() < right.len() {
+                (right, left)
+            } else {
+                (left, right)
+            };
+            Some(within(steps, fewer.len(), || {
+                most.extend(fewer);
+                most
+            }))
+        }
+        "AND" => Some(within(steps, left.len() * right.len(), || both(&left, &right))),
+        _ => None,
+    }
+}
+
+/// What costs so many steps, if there are as many left.
+fn within(steps: &mut usize, cost: usize, named: impl FnOnce() -> BTreeSet<PartitionValues>) -> Named {
+    if take(steps, cost) {
+        Named::Partitions(named())
     } else {
-        Named::Partitions(named)
-    })
+        Named::TooMany
+    }
 }
 
 fn listed(condition: &Value) -> Option<BTreeSet<PartitionValues>> {
@@ -115,7 +171,7 @@ fn both(left: &BTreeSet<PartitionValues>, right: &BTreeSet<PartitionValues>) -> 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Named, partitions};
+    use super::{Budget, Named, partitions};
 
     fn equal(field: &str, value: &str) -> Value {
         json!({"type": "compare", "comparison": "EQUAL", "left": {"type": "field", "field": field}, "right": {"type": "literal", "value": value}})
@@ -134,9 +190,9 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join("/")
         };
-        match partitions(&facet) {
+        match partitions(&facet, &mut Budget::default()) {
             Named::Partitions(named) => named.iter().map(path).collect(),
-            Named::TooMany => vec!["too many".to_owned()],
+            other => vec![format!("{other:?}")],
         }
     }
 
@@ -150,6 +206,31 @@ mod tests {
         let swapped = json!({"type": "compare", "comparison": "EQUAL", "right": {"type": "field", "field": "a"}, "left": {"type": "literal", "value": "1"}});
         assert_eq!(named(swapped), ["a=1"]);
         assert!(named(binary("AND", equal("a", "1"), equal("a", "2"))).is_empty());
+    }
+
+    #[test]
+    fn the_subsets_of_an_event_are_told_apart_up_to_a_limit() {
+        let count = |named: &Named| match named {
+            Named::Partitions(named) => Some(named.len()),
+            _ => None,
+        };
+        let any = |field: &str, count: usize| {
+            let equal = (0..count).map(|n| equal(field, &n.to_string()));
+            json!({"outputCondition": equal.reduce(|one, other| binary("OR", one, other)).unwrap()})
+        };
+        let with = |one: &Value, other: &Value| json!({"outputCondition": binary("AND", one["outputCondition"].clone(), other["outputCondition"].clone())});
+        let mut budget = Budget::default();
+        let counts = [60, 80, 5].map(|n| count(&partitions(&with(&any("a", 80), &any("b", n)), &mut budget)));
+        assert_eq!(
+            counts,
+            [Some(4_800), None, Some(400)],
+            "what is too many leaves room for others"
+        );
+        let few_of_many = with(&any("a", 100), &any("a", 100));
+        assert_eq!(count(&partitions(&few_of_many, &mut Budget::default())), Some(100));
+        assert_eq!(count(&partitions(&any("a", 400), &mut Budget::default())), Some(400));
+        let many = with(&any("a", 400), &any("b", 400));
+        assert_eq!(partitions(&many, &mut Budget::default()), Named::TooMany);
     }
 
     #[test]

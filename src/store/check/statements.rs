@@ -301,9 +301,10 @@ const INVARIANTS: [(&str, &str); 36] = [
     (
         "edges",
         "SELECT 'edge ' || g.execution_id || ' ' || g.role || ' ' || g.name || ' ' || g.version_id,
-           'it is recorded and stands, or events tell of its execution'
-         FROM edge g WHERE NOT (g.is_recorded AND g.ended_revision = {never})
-           AND NOT EXISTS (SELECT 1 FROM run_story s WHERE s.id = g.execution_id)",
+           'it is recorded, and stands as long as its version does, or events tell of its execution'
+         FROM edge g WHERE NOT EXISTS (SELECT 1 FROM run_story s WHERE s.id = g.execution_id)
+           AND (NOT g.is_recorded OR (g.ended_revision <> {never} AND NOT EXISTS (
+             SELECT 1 FROM version v WHERE v.id = g.version_id AND v.ordinal < 0 AND v.deleted_revision = g.ended_revision)))",
     ),
     (
         "resolved inputs",
