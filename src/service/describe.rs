@@ -107,7 +107,7 @@ fn record_of(ledger: &mut Ledger, row: &version::Model) -> Result<Option<Recorde
 }
 
 /// Whether a version has its name from a facet, so that others may speak of it too.
-fn is_named(said: &DatasetMeaning) -> bool {
+pub fn is_named(said: &DatasetMeaning) -> bool {
     let facet = said
         .metadata
         .get("version")

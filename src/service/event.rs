@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
-use super::describe::describe;
+use super::describe::{describe, is_named};
 use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
@@ -144,9 +144,37 @@ async fn hear_of_run(
     }
     let (id, recorded) = tell_execution(ledger, key, digest, is)?;
     change(ledger, id, digest, [was, is]).await?;
+    say_again(ledger, &given.event, is).await?;
     let story = write(heard.story.as_ref())?;
     ledger.run_stories.put(id, run_story::Model { id, story, recorded });
     Ok(id)
+}
+
+/// What an event says again it says later, and of what several say of a version the last holds: so that is settled anew, also
+/// where what the run means is the same.
+async fn say_again(ledger: &mut Ledger, event: &Event, is: &Meaning) -> Result<(), ApplyError> {
+    let mut datasets = BTreeSet::new();
+    for mention in &event.outputs {
+        if !mention.facets.is_empty() || !mention.own.is_empty() {
+            datasets.insert(kept_name(ledger, &mention.dataset)?);
+        }
+    }
+    let versions = is.outputs.iter().map(|output| &output.version);
+    let versions = versions.filter(|version| datasets.contains(&version.dataset) && is_named(version));
+    settle_again(ledger, versions).await
+}
+
+/// Has it settled what all say of versions.
+async fn settle_again(ledger: &mut Ledger, versions: impl Iterator<Item = &DatasetMeaning>) -> Result<(), ApplyError> {
+    let mut needs = Needs::default();
+    needs
+        .versions
+        .extend(versions.map(|of| named(&of.dataset, &of.version).1.digest));
+    ledger.load(&needs).await?;
+    let rows = needs.versions.iter().filter_map(|digest| ledger.versions.get(digest));
+    let shared: Vec<VersionId> = rows.filter(|row| row.is_described).map(|row| row.id).collect();
+    ledger.unsettled.shared.extend(shared);
+    Ok(())
 }
 
 /// What an event makes of a story.
@@ -229,7 +257,17 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     let mut story: DatasetStory = read(ledger.dataset_stories.get(&row.id).map(|row| row.story.as_str()))?;
     let was = story.versions(dataset);
     story.add(&given.event);
-    describe_versions(ledger, &artifact, [&was, &story.versions(dataset)]).await?;
+    let is = story.versions(dataset);
+    describe_versions(ledger, &artifact, [&was, &is]).await?;
+    let facet = given
+        .event
+        .dataset
+        .as_ref()
+        .and_then(|mention| mention.facets.get("version"));
+    let again = is
+        .iter()
+        .filter(|said| facet.is_some() && said.metadata.get("version") == facet);
+    settle_again(ledger, again).await?;
     let story = write(&story)?;
     ledger
         .dataset_stories

@@ -257,6 +257,24 @@ on_both_databases! {
         }
     }
 
+    // What is said again counts as said later, also where it is the same as before.
+    async fn what_is_said_again_is_said_last(db: TestDb) {
+        let say = |id: &str, time: &str, note: &str| {
+            let version = dataset("model").version("v").facet("note", json!({"is": note}));
+            run(id).on("RUNNING", time).writes(version).json()
+        };
+        let about_it = |time: &str| about(dataset("model").version("v").facet("note", json!({"is": "from outside"}))).at(time).json();
+        let events = [say("a", "10:00", "one"), say("b", "10:10", "two"), say("a", "10:20", "one"), about_it("10:05"), about_it("10:15")];
+        for (order, note) in [(&[0, 1, 2][..], "one"), (&[2, 1, 0], "one"), (&[1, 0, 2], "one"), (&[3, 1, 4], "from outside"), (&[4, 1, 3], "from outside"), (&[0, 1, 4, 3, 2], "one")] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for place in order {
+                app.hear(std::slice::from_ref(&events[*place])).await;
+            }
+            let version = artifact(&app, "model", "latest { metadata }").await;
+            assert_eq!(version["latest"]["metadata"]["note"]["is"], note, "{order:?}");
+        }
+    }
+
     async fn an_input_of_a_partition_moves_with_a_declaration(db: TestDb) {
         let backend = db.backend();
         let day: &[&[(&str, &str)]] = &[&[("day", "1")]];
