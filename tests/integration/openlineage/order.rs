@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::prelude::*;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -16,6 +16,7 @@ use crate::{
     support::{
         TestApp, TestDb,
         openlineage::{DatasetInput, EventInput, NAMESPACE, about, dataset, job, run},
+        runner,
     },
 };
 
@@ -168,7 +169,7 @@ fn check(backend: DbBackend, handle: &Handle, cases: u32, events: impl Strategy<
         ..ProptestConfig::default()
     };
     let places = prop::collection::vec((any::<u32>(), any::<u32>()), 64);
-    let outcome = TestRunner::new(config).run(
+    let outcome = runner(config).run(
         &(events, places, 1..5_usize, 1..9_usize),
         |(events, places, clients, at_a_time)| {
             let mixed = shuffled(&events, &places);

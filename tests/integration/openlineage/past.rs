@@ -1,6 +1,6 @@
 //! Rule 14 while events come late: what a store answered at a revision it answers as of that revision, whatever came afterwards.
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::prelude::*;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use crate::{
     support::{
         TestApp, TestDb,
         openlineage::{dataset, run},
+        runner,
     },
 };
 
@@ -81,7 +82,7 @@ fn check(backend: DbBackend, handle: &Handle) {
         ..ProptestConfig::default()
     };
     let steps = prop::collection::vec(prop_oneof![3 => heard(), 1 => recorded()], 1..12);
-    let outcome = TestRunner::new(config).run(&steps, |steps| {
+    let outcome = runner(config).run(&steps, |steps| {
         // An artifact that is another's name twice has lost the first time: docs/openlineage.md.
         prop_assume!(links(&steps) < 3);
         let changed = handle.block_on(changed_since(backend, &steps));

@@ -1,6 +1,6 @@
 //! Rule 15 where records and events speak of the same: a record is one more speaker, whoever came first.
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::prelude::*;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -16,7 +16,7 @@ use crate::{
         TestApp, TestDb, artifact, declaration, execution,
         fixtures::VersionInput,
         openlineage::{DatasetInput, NAMESPACE, about, dataset, run},
-        version,
+        runner, version,
     },
 };
 
@@ -397,7 +397,7 @@ fn check(backend: DbBackend, handle: &Handle, given: impl Strategy<Value = Vec<G
         ..ProptestConfig::default()
     };
     let places = prop::collection::vec((any::<u32>(), any::<u32>()), 64);
-    let outcome = TestRunner::new(config).run(
+    let outcome = runner(config).run(
         &(given, places, 1..4_usize, 1..6_usize),
         |(given, places, clients, at_a_time)| {
             let mixed = shuffled(&given, &places);

@@ -1,7 +1,7 @@
 //! Runs of which both records and events tell: what each says is kept apart, so that the order does not matter, and events take
 //! back only what they have said themselves.
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::prelude::*;
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -18,7 +18,7 @@ use crate::{
         TestApp, TestDb, execution,
         fixtures::ExecutionInput,
         openlineage::{EventInput, NAMESPACE, dataset, run},
-        version,
+        runner, version,
     },
 };
 
@@ -145,7 +145,7 @@ fn check(backend: DbBackend, handle: &Handle) {
     };
     let steps = prop::collection::vec(prop_oneof![event(), run_record()], 1..12);
     let places = prop::collection::vec((any::<u32>(), any::<u32>()), 64);
-    let outcome = TestRunner::new(config).run(&(steps, places), |(steps, places)| {
+    let outcome = runner(config).run(&(steps, places), |(steps, places)| {
         let mixed = shuffled(&steps, &places);
         handle.block_on(async {
             let expected = picture_after(backend, &steps).await;

@@ -1,9 +1,6 @@
 //! Whatever is heard and recorded, in whatever order: `heirloom check` finds nothing wrong afterwards.
 
-use proptest::{
-    prelude::*,
-    test_runner::{TestError, TestRunner},
-};
+use proptest::{prelude::*, test_runner::TestError};
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -19,7 +16,7 @@ use crate::{
         TestApp, TestDb, artifact, declaration, execution,
         fixtures::{exact, latest},
         openlineage::NAMESPACE,
-        version,
+        runner, version,
     },
 };
 
@@ -113,7 +110,7 @@ fn check(backend: DbBackend, handle: &Handle, cases: u32, steps: impl Strategy<V
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let outcome = TestRunner::new(config).run(&steps, |steps| {
+    let outcome = runner(config).run(&steps, |steps| {
         let wrong: Vec<String> = handle.block_on(wrong_after(backend, &steps));
         let told: Vec<String> = steps.iter().map(told).collect();
         prop_assert!(wrong.is_empty(), "{}\nafter\n{}", wrong.join("\n"), told.join("\n"));

@@ -8,10 +8,25 @@ pub mod log;
 pub mod openlineage;
 pub mod process;
 
+use proptest::{
+    prelude::ProptestConfig,
+    test_runner::{TestRng, TestRunner},
+};
+
 pub use app::TestApp;
 pub use client::Reply;
 pub use db::TestDb;
 pub use fixtures::{artifact, declaration, execution, version};
+
+/// A runner of random cases: the same in every run of the tests, so that a change that passes here passes everywhere; others in each run
+/// where `RANDOM_CASES` is set, to look for what the same ones never show.
+pub fn runner(config: ProptestConfig) -> TestRunner {
+    if std::env::var_os("RANDOM_CASES").is_some() {
+        return TestRunner::new(config);
+    }
+    let rng = TestRng::deterministic_rng(config.rng_algorithm);
+    TestRunner::new_with_rng(config, rng)
+}
 
 /// Runs each body on a fresh SQLite database, as `name::sqlite`, and on a fresh PostgreSQL database, as
 /// `name::postgres`.
