@@ -17,6 +17,7 @@ use super::{
     body::{self, BodyLimit, Received},
     elements::elements,
     idempotency::{self, Keyed},
+    layers::LARGE,
     negotiation::is_json_body,
     reply::{Refusal, Reply},
 };
@@ -30,9 +31,6 @@ use crate::{
     },
     service::{Mode, Rejection, Verdict, Writer, idempotency::Answers},
 };
-
-/// From how many bytes on a body is read apart from the threads that answer requests.
-const LARGE: usize = 64 * 1024;
 
 /// What the routes need.
 #[derive(Clone)]

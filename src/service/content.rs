@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::prepare::PreparedVersion;
 use crate::domain::json;
-use crate::domain::openlineage::{DatasetMeaning, Facets, PartitionValues, to_json};
+use crate::domain::openlineage::{
+    Dataset, DatasetMeaning, DatasetStory, Facets, PartitionValues, RunStory, Telling, to_json,
+};
 use crate::domain::partition::PartitionKey;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
@@ -125,6 +127,21 @@ impl Told {
             data_type: said.data_type.clone(),
             description: said.description.clone(),
         })
+    }
+
+    /// What runs, and events about the dataset itself, say of a version, all of them together. `is_it` tells the dataset by any of
+    /// its names.
+    pub fn of_all<'a>(
+        dataset: &Dataset,
+        version: &str,
+        runs: impl Iterator<Item = &'a RunStory>,
+        own: Option<&DatasetStory>,
+        is_it: impl Fn(&Dataset) -> bool,
+    ) -> Option<Self> {
+        let of_runs = runs.filter_map(|story| story.told_of(dataset, version, &is_it));
+        let own = own.and_then(|story| story.told_of(version));
+        let told: Vec<Telling> = of_runs.chain(own).collect();
+        Self::of(&DatasetMeaning::of_all(dataset, version, &told))
     }
 
     /// What events said that have made a version of which no record speaks.

@@ -13,7 +13,7 @@ use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
 use crate::domain::key::{ArtifactKey, Digest};
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory, Telling};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
@@ -262,15 +262,10 @@ fn all_told<'a>(
         namespace: key.project.clone(),
         name: key.name.clone(),
     };
-    let mut told: Vec<Telling> = Vec::new();
-    for story in stories {
-        let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == dataset);
-        told.extend(story.told_of(&dataset, &row.version, is_it));
-    }
     let stored = ledger.dataset_stories.get(&row.artifact_id);
     let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-    told.extend(story.told_of(&row.version));
-    Ok(Told::of(&DatasetMeaning::of_all(&dataset, &row.version, &told)))
+    let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == dataset);
+    Ok(Told::of_all(&dataset, &row.version, stories, Some(&story), is_it))
 }
 
 /// The row where its partition belongs, if it is another one than before.

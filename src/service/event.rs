@@ -241,8 +241,8 @@ pub async fn change(
     change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
     // A run does not read what it writes itself.
-    let written = [changed(was, is).outputs, changed(is, was).outputs].concat();
-    let written: BTreeSet<&Dataset> = written.iter().map(|output| &output.version.dataset).collect();
+    let written = changed_outputs(was, is).chain(changed_outputs(is, was));
+    let written: BTreeSet<&Dataset> = written.map(|output| &output.version.dataset).collect();
     let read = is.inputs.iter().filter(|input| written.contains(&input.dataset));
     let floating = read.filter_map(|input| floating_digest(digest, input));
     ledger.unsettled.floating.extend(floating);
@@ -384,11 +384,6 @@ async fn name_artifacts(ledger: &mut Ledger, event: &Event) -> Result<(), StoreE
 /// What one says of inputs and outputs and the other does not.
 fn changed(one: &Meaning, other: &Meaning) -> Meaning {
     let inputs: BTreeSet<&Input> = other.inputs.iter().collect();
-    let outputs = by_version(&other.outputs);
-    let is_same = |output: &&Output| {
-        let key = (&output.version.dataset, output.version.version.as_str());
-        outputs.get(&key) == Some(output)
-    };
     Meaning {
         inputs: one
             .inputs
@@ -396,9 +391,18 @@ fn changed(one: &Meaning, other: &Meaning) -> Meaning {
             .filter(|input| !inputs.contains(input))
             .cloned()
             .collect(),
-        outputs: one.outputs.iter().filter(|output| !is_same(output)).cloned().collect(),
+        outputs: changed_outputs(one, other).cloned().collect(),
         ..Meaning::default()
     }
+}
+
+/// The outputs that one says and the other does not, or otherwise.
+fn changed_outputs<'a>(one: &'a Meaning, other: &'a Meaning) -> impl Iterator<Item = &'a Output> {
+    let outputs = by_version(&other.outputs);
+    one.outputs.iter().filter(move |output| {
+        let key = (&output.version.dataset, output.version.version.as_str());
+        outputs.get(&key) != Some(output)
+    })
 }
 
 async fn change_outputs(ledger: &mut Ledger, id: ExecutionId, [was, is]: [&[Output]; 2]) -> Result<(), ApplyError> {

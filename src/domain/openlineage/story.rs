@@ -184,9 +184,7 @@ impl Uses {
         };
         of.add(at, is_start, mention);
     }
-}
 
-impl Uses {
     /// With and without a version.
     pub fn all(&self) -> Cow<'_, Use> {
         let all = Cow::Borrowed(&self.plain);

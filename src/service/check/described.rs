@@ -10,7 +10,7 @@ use super::super::content::{Recorded, Told, together};
 use super::super::event::read;
 use super::events::Names;
 use super::{Check, Told as Found};
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory, Telling};
+use crate::domain::openlineage::{Dataset, DatasetStory, RunStory};
 use crate::store::StoreError;
 use crate::store::check::Snapshot;
 
@@ -121,12 +121,8 @@ impl Speakers {
         let producers = self.producers.iter().filter(|(version, _)| *version == row.id);
         let stories = producers.filter_map(|(_, run)| self.runs.get(run));
         let is_it = |name: &Dataset| self.names.kept(name) == *dataset;
-        let mut told: Vec<Telling> = stories
-            .filter_map(|story| story.told_of(dataset, &row.version, is_it))
-            .collect();
         let own = self.datasets.get(&row.artifact_id);
-        told.extend(own.and_then(|story| story.told_of(&row.version)));
-        Told::of(&DatasetMeaning::of_all(dataset, &row.version, &told))
+        Told::of_all(dataset, &row.version, stories, own, is_it)
     }
 }
 
