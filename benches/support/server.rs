@@ -84,6 +84,19 @@ impl Server {
         }
     }
 
+    /// Waits until it has nothing more to do by itself: after the start it reads the whole graph into memory.
+    pub fn settle(&self) {
+        let begin = Instant::now();
+        loop {
+            let before = self.cpu().server;
+            std::thread::sleep(Duration::from_millis(500));
+            if self.cpu().server - before < 0.02 {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(300), "the server is still busy");
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
