@@ -11,7 +11,7 @@ pub struct Model {
     /// Given in order of recording.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
-    /// Digest of its JSON, whatever the spelling; unique.
+    /// Digest of its JSON, whatever the spelling, near those of events of the same time; unique.
     pub digest: Vec<u8>,
     /// `RUN`, `JOB` or `DATASET`.
     pub kind: String,

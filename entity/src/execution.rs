@@ -11,7 +11,7 @@ pub struct Model {
     /// Given in order of recording.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ExecutionId,
-    /// Digest of project, domain and name; unique.
+    /// Digest of project, domain and name, near those of executions whose names begin alike; unique.
     pub key_digest: Vec<u8>,
     /// First part of the key.
     pub project: String,

@@ -13,7 +13,7 @@ pub struct Model {
     pub id: PartitionId,
     /// Whose partition it is.
     pub artifact_id: ArtifactId,
-    /// Digest of the artifact, the values and the window; unique.
+    /// Digest of the artifact, the values and the window, near those of windows that begin at the same time; unique.
     pub digest: Vec<u8>,
     /// The values as a JSON object; keys ascending.
     pub values: String,

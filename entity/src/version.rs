@@ -16,7 +16,7 @@ pub struct Model {
     pub id: VersionId,
     /// The artifact that it is a version of.
     pub artifact_id: ArtifactId,
-    /// Digest of the artifact's key and the version; unique among those that are not withdrawn.
+    /// Digest of the artifact's key and the version, near those of versions with the same first characters; unique among those that are not withdrawn.
     pub key_digest: Vec<u8>,
     /// The version string.
     pub version: String,

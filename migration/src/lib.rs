@@ -13,6 +13,7 @@ mod m20261124_000003_events;
 mod m20261124_000004_idempotency;
 mod m20261125_000005_origins;
 mod m20261125_000006_recorded_versions;
+mod m20261125_000007_order;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_idempotency::Migration),
             Box::new(m20261125_000005_origins::Migration),
             Box::new(m20261125_000006_recorded_versions::Migration),
+            Box::new(m20261125_000007_order::Migration),
         ]
     }
 }

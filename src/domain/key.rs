@@ -1,5 +1,7 @@
 //! Natural keys, the rules for names, and digests.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -53,7 +55,7 @@ impl ArtifactKey {
 
     /// What a version of this artifact is found by.
     pub fn version_digest(&self, version: &str) -> Digest {
-        Digest::of(b"version", &[&self.project, &self.domain, &self.name, version])
+        Digest::of(b"version", &[&self.project, &self.domain, &self.name, version]).near(version.as_bytes())
     }
 }
 
@@ -65,7 +67,7 @@ impl ExecutionKey {
 
     /// What the key is found by.
     pub fn digest(&self) -> Digest {
-        Digest::of(b"execution", &[&self.project, &self.domain, &self.name])
+        Digest::of(b"execution", &[&self.project, &self.domain, &self.name]).near(self.name.as_bytes())
     }
 }
 
@@ -139,37 +141,86 @@ pub fn check_text(argument: &str, text: Option<&str>) -> Result<(), Invalid> {
     }
 }
 
-/// Sixteen bytes that stand for a natural key in a unique index, where the key itself may be too long for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(pub [u8; 16]);
+/// What stands for a natural key in a unique index, where the key itself may be too long for one: sixteen bytes of a hash, which alone
+/// make it unique. In front of them may stand some bytes of what the key is ordered by, such as its name or its time. Hashes have no
+/// order, so that in a large index each of many new ones is on a page of its own; what is recorded together mostly has names or
+/// times that are near to each other, and so is on few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest {
+    near: [u8; Self::NEAR],
+    near_length: u8,
+    hash: [u8; Self::HASH],
+}
 
 impl Digest {
+    /// The most bytes in front of the hash.
+    const NEAR: usize = 32;
+    const HASH: usize = 16;
+
     /// The digest of a list of texts; each is preceded by its length, so that no two lists run together.
     pub fn of(kind: &[u8], parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(kind);
+        let mut hasher = Sha256::new();
+        hasher.update(kind);
         for part in parts {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
         }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.finalize()[..16]);
-        Self(bytes)
+        let mut hash = [0; Self::HASH];
+        hash.copy_from_slice(&hasher.finalize()[..Self::HASH]);
+        Self {
+            near: [0; Self::NEAR],
+            near_length: 0,
+            hash,
+        }
+    }
+
+    /// The same in an index beside those of keys with the same first bytes; what is longer than fits is cut.
+    pub fn near(self, bytes: &[u8]) -> Self {
+        let length = bytes.len().min(Self::NEAR);
+        let mut near = [0; Self::NEAR];
+        near[..length].copy_from_slice(&bytes[..length]);
+        Self {
+            near,
+            near_length: length as u8,
+            ..self
+        }
+    }
+
+    /// The bytes in front of the hash.
+    fn front(&self) -> &[u8] {
+        &self.near[..usize::from(self.near_length)]
     }
 
     /// As stored.
     pub fn to_vec(self) -> Vec<u8> {
-        self.0.to_vec()
+        [self.front(), &self.hash].concat()
     }
 
     /// As read back; none when the column holds something else.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
+        let (near, hash) = bytes.split_last_chunk::<{ Self::HASH }>()?;
+        let digest = Self {
+            near: [0; Self::NEAR],
+            near_length: 0,
+            hash: *hash,
+        };
+        (near.len() <= Self::NEAR).then(|| digest.near(near))
     }
 
-    /// Thirty-two hexadecimal digits.
+    /// As stored, in hexadecimal digits.
     pub fn to_hex(self) -> String {
-        data_encoding::HEXLOWER.encode(&self.0)
+        data_encoding::HEXLOWER.encode(self.front()) + &self.hash_hex()
+    }
+
+    /// The hash alone, in thirty-two hexadecimal digits.
+    pub fn hash_hex(self) -> String {
+        data_encoding::HEXLOWER.encode(&self.hash)
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
     }
 }
 
@@ -198,5 +249,19 @@ mod tests {
     #[test]
     fn digests_keep_parts_apart() {
         assert_ne!(Digest::of(b"k", &["ab", "c"]), Digest::of(b"k", &["a", "bc"]));
+    }
+
+    #[test]
+    fn digests_are_read_back_as_stored() {
+        let digest = Digest::of(b"k", &["a"]);
+        for near in ["", "a", "run-17", &"ü".repeat(16), &"long".repeat(100)] {
+            let near = digest.near(near.as_bytes());
+            assert_eq!(Digest::from_slice(&near.to_vec()), Some(near));
+            assert_eq!(near.to_hex(), data_encoding::HEXLOWER.encode(&near.to_vec()));
+            assert!(near.to_vec().len() <= 48 && near.to_vec().ends_with(&digest.to_vec()));
+        }
+        for wrong in [15, 49] {
+            assert_eq!(Digest::from_slice(&vec![7; wrong]), None);
+        }
     }
 }

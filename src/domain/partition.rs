@@ -20,7 +20,8 @@ impl PartitionKey {
         self.values.is_empty() && self.window.is_none()
     }
 
-    /// What this partition of an artifact is found by. The window comes first and always, so that no value can pass for one.
+    /// What this partition of an artifact is found by: beside those of the same time. The window comes first and always, so that no value
+    /// can pass for one.
     pub fn digest(&self, artifact: &ArtifactKey) -> Digest {
         let window = self
             .window
@@ -30,7 +31,9 @@ impl PartitionKey {
         for (key, value) in &self.values {
             parts.extend([key.as_str(), value.as_str()]);
         }
-        Digest::of(b"partition", &parts)
+        let digest = Digest::of(b"partition", &parts);
+        let start = self.window.map(|window| window.start.0.to_be_bytes());
+        start.map_or(digest, |start| digest.near(&start))
     }
 
     /// The values as a JSON object, keys ascending: as stored.

@@ -307,7 +307,8 @@ fn put(ledger: &mut Ledger, before: &version::Model, row: version::Model) -> Res
         ledger.note_produced(row.artifact_id, before.created_at);
     }
     let digest = Digest::from_slice(&row.key_digest);
-    let digest = digest.ok_or_else(|| StoreError::Inconsistent("a digest has not sixteen bytes".to_owned()))?;
+    let digest =
+        digest.ok_or_else(|| StoreError::Inconsistent("a digest has not as many bytes as one has".to_owned()))?;
     ledger.versions.put(digest, row.clone());
     Ok(row)
 }

@@ -465,7 +465,13 @@ pub fn floating_digest(execution: Digest, input: &Input) -> Option<Digest> {
         return None;
     };
     let Dataset { namespace, name } = &input.dataset;
-    let parts = [&execution.to_hex(), namespace, name, &input.name, &input.placeholder()];
+    let parts = [
+        &execution.hash_hex(),
+        namespace,
+        name,
+        &input.name,
+        &input.placeholder(),
+    ];
     Some(Digest::of(b"floating", &parts.map(String::as_str)))
 }
 

@@ -83,12 +83,14 @@ pub(super) async fn targets(db: &impl Reader, inputs: &[i64]) -> Result<HashMap<
             ("IS NULL", "version.artifact_id = floating_input.artifact_id".to_owned())
         };
         let output = edge::OUTPUT;
+        // Of two that were created at the same time, the same one in whatever order they came.
+        let hash = "substr(version.key_digest, length(version.key_digest) - 15)";
         let sql = format!(
             "SELECT floating_input.id, coalesce((SELECT version.id FROM version WHERE {within} \
              AND version.created_at <= floating_input.started_at AND version.produced_revision < {NEVER} AND version.ordinal > 0 \
              AND NOT EXISTS (SELECT 1 FROM edge WHERE edge.version_id = version.id AND edge.role = {output} \
              AND edge.execution_id = floating_input.execution_id AND edge.ended_revision = {NEVER}) \
-             ORDER BY version.created_at DESC, version.key_digest DESC LIMIT 1), 0) \
+             ORDER BY version.created_at DESC, {hash} DESC LIMIT 1), 0) \
              FROM floating_input WHERE {these} AND floating_input.partition_digest {has}"
         );
         let rows = read(&binds.many(db, &sql, 2).await?, |cells| {

@@ -1072,7 +1072,8 @@ fn older(ids: impl Iterator<Item = i64>, last: i64) -> impl Iterator<Item = i64>
 }
 
 fn digest(stored: &[u8]) -> Result<Digest, StoreError> {
-    Digest::from_slice(stored).ok_or_else(|| StoreError::Inconsistent("a digest has not sixteen bytes".to_owned()))
+    Digest::from_slice(stored)
+        .ok_or_else(|| StoreError::Inconsistent("a digest has not as many bytes as one has".to_owned()))
 }
 
 fn bytes(digests: &[Digest]) -> Vec<Vec<u8>> {

@@ -25,8 +25,8 @@ use super::{Reader, StoreError, bulk};
 /// Prepared statements kept, as by the driver.
 const STATEMENTS: usize = 512;
 
-/// What it keeps in memory. A transaction of thousands of records changes a page of every unique index for most of them, since
-/// digests have no order; pages that do not fit would be written more than once.
+/// What it keeps in memory. A transaction of thousands of records changes pages of many indices for each of them, since every artifact
+/// has its own place there; pages that do not fit would be written more than once.
 const CACHE_KIBIBYTES: u32 = 131_072;
 /// After how many pages of 4 KiB in the log they are copied into the file. By default it is a thousand, which is each transaction
 /// of an import anew; pages that many transactions change are now copied once for all of them.

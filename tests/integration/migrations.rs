@@ -138,6 +138,34 @@ on_both_databases! {
         assert_eq!(app.revision().await, 1);
     }
 
+    async fn digests_of_before_are_put_in_order(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let long = "ü".repeat(40);
+        for name in ["v1", &long] {
+            let output = version("orders", name).at(&[("region", "EU")]).time("2026-11-22");
+            app.record(&execution(name).consumes("in", "raw", "r1").produces("out", &output)).await;
+            app.record(&execution(name).produces("plain", &version("plain", name).at(&[("region", "EU")]))).await;
+        }
+        let events = [run("r").reads("d").writes("e").json(), about(dataset("d").version("v")).json()];
+        app.hear(&events).await;
+        let connection = app.db.connection().await;
+        let hex = match connection.get_database_backend() {
+            DbBackend::Sqlite => "hex(digest)",
+            _ => "upper(encode(digest, 'hex'))",
+        };
+        let of = |table: &str, digest: &str| format!("SELECT {} FROM {table}", hex.replace("digest", digest));
+        let all = [of("version", "key_digest"), of("execution", "key_digest"), of("partition", "digest"), of("event", "digest")];
+        let all = format!("{} ORDER BY 1", all.join(" UNION ALL "));
+        let (digests, revision) = (rows::<1>(&connection, &all).await, app.revision().await);
+        Migrator::down(&connection, Some(1)).await.unwrap();
+        let before = rows::<1>(&connection, &all).await;
+        assert!(before.iter().all(|[digest]| digest.len() == 32), "{before:?}");
+        Migrator::up(&connection, None).await.unwrap();
+        assert_eq!(rows::<1>(&connection, &all).await, digests);
+        app.hear(&events).await;
+        assert_eq!(app.revision().await, revision, "what was there is found again");
+    }
+
     async fn every_entity_fits_its_table(db: TestDb) {
         let app = TestApp::new(db).await;
         let output = version("orders", "v1").at(&[("region", "EU")]).time("2026-11-22").with("metadata", serde_json::json!({"a": 1})).with("card", "#");

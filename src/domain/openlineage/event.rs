@@ -200,12 +200,14 @@ impl RunKey {
     }
 }
 
-/// An event is its content, however it is spelled; only of numbers that lose digits when they are read, the spelling counts.
-fn identity(text: &str, content: &str) -> Digest {
-    match json::inexact_numbers(text).join(" ") {
+/// An event is its content, however it is spelled; only of numbers that lose digits when they are read, the spelling counts. It
+/// is found beside those of the same time.
+fn identity(text: &str, content: &str, time: Timestamp) -> Digest {
+    let digest = match json::inexact_numbers(text).join(" ") {
         numbers if numbers.is_empty() => Digest::of(b"event", &[content]),
         numbers => Digest::of(b"event", &[content, &numbers]),
-    }
+    };
+    digest.near(&time.0.to_be_bytes())
 }
 
 /// Written as it was sent.
@@ -289,7 +291,7 @@ impl Event {
             outputs: mentions(event, "outputs", "outputFacets", content)?,
             dataset,
             body: json::on_one_line(text),
-            digest: identity(text, content),
+            digest: identity(text, content, event_time),
         };
         event.validate()?;
         let mut budget = Budget::default();

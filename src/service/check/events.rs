@@ -646,7 +646,7 @@ impl Targets {
             self.executions.get(&row.execution_id)?,
             self.artifacts.get(&row.artifact_id)?,
         );
-        let hex = data_encoding::HEXLOWER.encode(&run.key_digest);
+        let hex = Digest::from_slice(&run.key_digest)?.hash_hex();
         let Dataset { namespace, name } = dataset_of(owner);
         let parts = [&hex, &namespace, &name, &row.name, &row.placeholder];
         let digest = Digest::of(b"floating", &parts.map(String::as_str));
