@@ -108,7 +108,7 @@ impl Stage {
             next_event: 0,
             url,
         };
-        stage.server.settle();
+        stage.server.settle(runtime);
         for way in WARM_UP {
             stage.send(&way);
             let written = stage.floor.written(runtime);

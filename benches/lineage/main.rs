@@ -85,6 +85,7 @@ fn on(
             size,
             time: Duration::from_secs_f64(arguments.seconds),
         };
+        table.server.settle(runtime);
         table.fill(&mut database, &queries::all(&roots), &mut costs, sqlite_floors);
         drop(table);
         fresh::report(runtime, &url, &roots, &mut database);

@@ -70,6 +70,7 @@ fn on(
 fn requests(runtime: &tokio::runtime::Runtime, url: &str, seconds: f64) -> Vec<f64> {
     let mut floor = Floor::open(runtime, url);
     let server = Server::start(runtime, url);
+    server.settle(runtime);
     println!("idle server: {:.1} MB resident", server.resident_megabytes());
     println!("| query | rows | CPU a request | p50 | p99 | floor CPU | times the floor |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");

@@ -85,11 +85,11 @@ impl Server {
     }
 
     /// Waits until it has nothing more to do by itself: after the start it reads the whole graph into memory.
-    pub fn settle(&self) {
+    pub fn settle(&self, runtime: &tokio::runtime::Runtime) {
         let begin = Instant::now();
         loop {
             let before = self.cpu().server;
-            std::thread::sleep(Duration::from_millis(500));
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(500)).await });
             if self.cpu().server - before < 0.02 {
                 return;
             }
