@@ -1,7 +1,7 @@
 //! Inputs that name no version: which of them may have to move, and where each belongs.
 //!
 //! An input belongs at the version that was produced last, up to the start of its run, of its artifact or of one partition of it;
-//! of two at the same instant, at the one with the greater digest, so that it does not matter which came first. What the run
+//! of two at the same instant, at the one whose digest has the greater hash, so that it does not matter which came first. What the run
 //! itself wrote does not count, nor does a later deletion: the run has read what was there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
