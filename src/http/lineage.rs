@@ -17,7 +17,6 @@ use super::{
     body::{self, BodyLimit, Received},
     elements::elements,
     idempotency::{self, Keyed},
-    layers::LARGE,
     negotiation::is_json_body,
     reply::{Refusal, Reply},
 };
@@ -31,6 +30,9 @@ use crate::{
     },
     service::{Mode, Rejection, Verdict, Writer, idempotency::Answers},
 };
+
+/// How much of a batch is recorded at a time: bytes of text, with what [`Event::size`] adds.
+const PART: usize = 8 << 20;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -113,9 +115,9 @@ async fn take(transport: Transport, id: RequestId, request: Request, what: Taken
 }
 
 async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
-    let limit = transport.event_bytes;
-    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
-    let event = apart(body, move |body| parse(utf8("body", body)?, limit)).await?;
+    let mut announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
+    let event = parse(utf8("body", &body)?, transport.event_bytes)?;
+    drop(body);
     let answer = announced.submit(vec![Record::Event(event)], Mode::Ingest).await;
     let verdict = answer.map_err(ApiError::from)?.verdicts.into_iter().next();
     match verdict {
@@ -129,41 +131,54 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
     }
 }
 
+/// Records a batch, in parts where it is large: the next is not read before the one before is on disk.
 async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
-    let limit = transport.event_bytes;
-    let announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
-    let most = transport.batch_maximum;
-    let read = apart(body, move |body| parse_all(body, limit, most)).await?;
-    let received = read.len();
+    let mut announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
+    let elements = told_apart(&body, transport.batch_maximum)?;
     let mut failed = Vec::new();
-    let (mut records, mut indices) = (Vec::with_capacity(received), Vec::with_capacity(received));
-    for (index, event) in read.into_iter().enumerate() {
-        match event {
+    let mut unread = elements.iter().copied().enumerate();
+    while let Some(Part { records, indices }) = next_part(&mut unread, transport.event_bytes, &mut failed) {
+        let answer = announced.submit(records, Mode::Ingest).await;
+        let verdicts = indices.into_iter().zip(answer.map_err(ApiError::from)?.verdicts);
+        failed.extend(verdicts.filter_map(|(index, verdict)| match verdict {
+            Verdict::Rejected(rejection) => Some(Failed {
+                index,
+                error: refused(rejection),
+            }),
+            _ => None,
+        }));
+    }
+    failed.sort_by_key(|failed| failed.index);
+    Ok(json(StatusCode::OK, &summary(elements.len(), &failed)))
+}
+
+/// Events of a batch that are recorded together, and where each of them stands.
+struct Part {
+    records: Vec<Record>,
+    indices: Vec<usize>,
+}
+
+/// Reads the next events of a batch, until they are [`PART`] bytes; none at its end. What is no event goes among those that failed.
+fn next_part<'a>(
+    unread: &mut impl Iterator<Item = (usize, &'a [u8])>,
+    limit: usize,
+    failed: &mut Vec<Failed>,
+) -> Option<Part> {
+    let (mut records, mut indices, mut size) = (Vec::new(), Vec::new(), 0);
+    while size < PART
+        && let Some((index, element)) = unread.next()
+    {
+        let text = utf8("event", element).map_err(|error| error.about("").into());
+        match text.and_then(|text| parse(text, limit)) {
             Ok(event) => {
+                size += event.size();
                 records.push(Record::Event(event));
                 indices.push(index);
             }
             Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
         }
     }
-    if !records.is_empty() {
-        let answer = announced.submit(records, Mode::Ingest).await;
-        let verdicts = answer.map_err(ApiError::from)?.verdicts;
-        failed.extend(
-            indices
-                .into_iter()
-                .zip(verdicts)
-                .filter_map(|(index, verdict)| match verdict {
-                    Verdict::Rejected(rejection) => Some(Failed {
-                        index,
-                        error: refused(rejection),
-                    }),
-                    _ => None,
-                }),
-        );
-    }
-    failed.sort_by_key(|failed| failed.index);
-    Ok(json(StatusCode::OK, &summary(received, &failed)))
+    (!records.is_empty()).then_some(Part { records, indices })
 }
 
 /// An event of a batch that was not recorded.
@@ -202,21 +217,14 @@ fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
     Ok(Box::new(event))
 }
 
-/// Reads each event of a list by itself, `most` of them. Where the list is no JSON, its elements are told apart first, if they can be.
-fn parse_all(body: &[u8], limit: usize, most: usize) -> Result<Vec<Result<Box<Event>, Refusal>>, Refusal> {
-    match items(body, most) {
-        Ok(items) => {
-            check_count(items.len(), most)?;
-            Ok(items.into_iter().map(|item| parse(item.get(), limit)).collect())
-        }
-        Err(refusal) => {
-            let elements = elements(body, most).ok_or(refusal)?;
-            check_count(elements.len(), most)?;
-            let text = |element| utf8("event", element).map_err(|error| error.about(""));
-            let parse = |element| parse(text(element)?, limit);
-            Ok(elements.into_iter().map(parse).collect())
-        }
-    }
+/// The events of a list, `most` of them. Where the list is no JSON, they are told apart by brackets and commas, if they can be.
+fn told_apart(body: &[u8], most: usize) -> Result<Vec<&[u8]>, Refusal> {
+    let elements = match items(body, most) {
+        Ok(items) => items.into_iter().map(|item| item.get().as_bytes()).collect(),
+        Err(refusal) => elements(body, most).ok_or(refusal)?,
+    };
+    check_count(elements.len(), most)?;
+    Ok(elements)
 }
 
 /// Verdicts take memory too, however small the events are.
@@ -287,18 +295,6 @@ fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, ApiError> {
         let message = format!("The {what} is no UTF-8 from byte {at} on: send JSON in UTF-8.");
         ApiError::new(ErrorCode::BadUserInput, message)
     })
-}
-
-/// Reads a body where it holds up nobody: a large one on a thread of its own.
-async fn apart<T: Send + 'static>(
-    body: Received,
-    read: impl FnOnce(&[u8]) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    if body.len() < LARGE {
-        return read(&body);
-    }
-    let done = tokio::task::spawn_blocking(move || read(&body)).await;
-    done.unwrap_or_else(|error| Err(ApiError::internal(error).into()))
 }
 
 /// The error of a refused event: its argument is a path in the event.

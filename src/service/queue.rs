@@ -110,17 +110,23 @@ impl Ticket {
 pub struct Announced {
     writer: Writer,
     reading: Option<OwnedSemaphorePermit>,
+    has_begun: bool,
 }
 
 impl Announced {
-    /// Records what was read, as [`Writer::submit`] does.
+    /// Records what was read, or a part of it, as [`Writer::submit`] does. The first part is refused where the queue is full; the others
+    /// wait for room, since what has begun is to end.
     ///
     /// # Errors
     /// As there.
-    pub async fn submit(self, records: Vec<Record>, mode: Mode) -> Result<Answer, WriteError> {
-        let Self { writer, reading } = self;
-        let ticket = writer.admit(records, mode)?;
-        drop(reading);
+    pub async fn submit(&mut self, records: Vec<Record>, mode: Mode) -> Result<Answer, WriteError> {
+        let ticket = if self.has_begun {
+            self.writer.enqueue(records, mode).await?
+        } else {
+            self.writer.admit(records, mode)?
+        };
+        self.has_begun = true;
+        self.reading = None;
         ticket.answer().await
     }
 }
@@ -200,6 +206,7 @@ impl Writer {
         Ok(Announced {
             writer: self.clone(),
             reading: reading.transpose().map_err(|_| WriteError::Full)?,
+            has_begun: false,
         })
     }
 

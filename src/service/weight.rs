@@ -141,7 +141,7 @@ impl Owns for PreparedEvent {
             story: _,
             meaning: _,
         } = self;
-        of_events(event.body.len())
+        of_events(event.size())
     }
 }
 
@@ -282,6 +282,8 @@ impl Owns for TimeFilter {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::super::prepare::{Mode, prepare};
     use super::weight;
     use crate::domain::record::Record;
@@ -316,5 +318,30 @@ mod tests {
         let refused = prepare(serde_json::from_str(&refused).unwrap(), Mode::Ingest);
         assert!(refused.is_err());
         assert!(weight(&refused) < 5_000, "what was refused is gone");
+    }
+
+    #[test]
+    fn an_event_weighs_what_its_conditions_come_to() {
+        let equal = |field: &str, value: usize| json!({"type": "compare", "comparison": "EQUAL", "left": {"type": "field", "field": field}, "right": {"type": "literal", "value": value}});
+        let joined = |operator: &str, left: Value, right: Value| json!({"type": "binary", "operator": operator, "left": left, "right": right});
+        let any = |field| (1..100).fold(equal(field, 0), |all, value| joined("OR", all, equal(field, value)));
+        let event = |list: &str, facets: Value| {
+            let subset = json!({"inputCondition": joined("AND", any("a"), any("b"))});
+            let dataset = json!([{"namespace": "n", "name": "d", "facets": facets, "inputFacets": {"subset": subset}, "outputFacets": {"subset": subset}}]);
+            let event = json!({"eventTime": "2026-11-25T10:00:00Z", "producer": "p", "schemaURL": "s", "run": {"runId": "r"}, "job": {"namespace": "n", "name": "j"}, list: dataset});
+            weight(&prepare(
+                serde_json::from_value(json!({"event": event})).unwrap(),
+                Mode::Ingest,
+            ))
+        };
+        let [read, written] = ["inputs", "outputs"].map(|list| event(list, json!({})));
+        assert!(read > 10_000 * 1_000, "{read}");
+        let with_facets = event("outputs", json!({"note": {"text": "x".repeat(1_000)}}));
+        assert!(with_facets > written + 10_000 * 900, "{with_facets} and {written}");
+        let too_much = event("outputs", json!({"note": {"text": "x".repeat(10_000)}}));
+        assert!(
+            too_much < with_facets,
+            "facets that are left out weigh nothing: {too_much}"
+        );
     }
 }

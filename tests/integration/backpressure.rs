@@ -193,7 +193,7 @@ on_both_databases! {
     async fn texts_that_are_read_at_a_time_are_no_more_than_the_queue_takes(db: TestDb) {
         let app = TestApp::new(db).await;
         let writer = Writer::start(app.store.clone(), WriterOptions { bytes: 1_000_000, ..WriterOptions::default() });
-        let first = writer.announce(100_000).unwrap();
+        let mut first = writer.announce(100_000).unwrap();
         assert!(matches!(writer.announce(100_000), Err(WriteError::Full)));
         assert!(writer.announce(1_000).is_ok(), "what is small goes by");
         let answer = first.submit(vec![record(&version("orders", "v1"))], Mode::Ingest).await.unwrap();

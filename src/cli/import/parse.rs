@@ -15,11 +15,11 @@ pub fn record(line: &[u8]) -> Result<Record, String> {
 }
 
 /// Reads one OpenLineage event.
-pub fn event(document: &[u8]) -> Result<Record, String> {
+pub fn event(document: &[u8]) -> Result<Box<Event>, String> {
     let text = std::str::from_utf8(document)
         .map_err(|error| format!("The event is not UTF-8 from byte {} on.", error.valid_up_to() + 1))?;
     let event = Event::parse(text).map_err(|invalid| invalid.message)?;
-    Ok(Record::Event(Box::new(event)))
+    Ok(Box::new(event))
 }
 
 /// Why it is no record. Reads the line once more, to tell what is no JSON from what is none of ours.

@@ -168,7 +168,12 @@ impl Reading {
             text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
-            self.take(Position::Line(number), text.len(), parse::record(text));
+            let record = parse::record(text);
+            let size = match &record {
+                Ok(Record::Event(event)) => event.size(),
+                _ => text.len(),
+            };
+            self.take(Position::Line(number), size, record);
         }
     }
 
@@ -179,9 +184,8 @@ impl Reading {
             && let Some(document) = documents.next()?
         {
             *last = Position::Line(document.line);
-            let event = document.text.and_then(|text| Ok((text.len(), parse::event(text)?)));
-            match event {
-                Ok((bytes, record)) => self.take(last.clone(), bytes, Ok(record)),
+            match document.text.and_then(parse::event) {
+                Ok(event) => self.take(last.clone(), event.size(), Ok(Record::Event(event))),
                 Err(message) => self.refuse(last.clone(), message),
             }
         }

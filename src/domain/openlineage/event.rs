@@ -7,11 +7,17 @@ use serde_json::value::RawValue;
 use super::DOMAIN;
 use super::facet::{Facet, Facets};
 use super::part::{Members, Part};
+use super::story::FACETS_OF_PARTITIONS;
 use super::subset::{Budget, Named, partitions};
 use crate::domain::Invalid;
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text};
 use crate::domain::time::Timestamp;
+
+/// As how many bytes of text a partition counts: its names and values come in many forms.
+const PARTITION_BYTES: usize = 200;
+/// In how many more forms the text of an event is held than the facets of one of its partitions.
+const FACET_FORMS: usize = 8;
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,6 +170,22 @@ impl Dataset {
 }
 
 impl Mention {
+    /// How much there is to write down for its partitions, in bytes of text; that of their facets where they become versions.
+    fn size_of_partitions(&self, are_written: bool) -> usize {
+        let Some(Named::Partitions(named)) = &self.subset else {
+            return 0;
+        };
+        let facets = self
+            .facets
+            .iter()
+            .chain(&self.own)
+            .filter(|(name, _)| *name != "subset");
+        let facets: usize = facets.map(|(_, facet)| facet.as_str().len()).sum();
+        let facets = named.len().saturating_mul(facets);
+        let are_kept = are_written && facets <= FACETS_OF_PARTITIONS;
+        named.len() * PARTITION_BYTES + if are_kept { facets / FACET_FORMS } else { 0 }
+    }
+
     /// Looks into the subset facet.
     fn find_subset(&mut self, budget: &mut Budget) {
         let named = |facet: &Facet| match facet.is_deleted() {
@@ -226,6 +248,14 @@ impl<'de> Deserialize<'de> for Event {
 }
 
 impl Event {
+    /// How much it is, in bytes of text: its own, and some for each partition that it names, since a few lines of conditions can name
+    /// thousands.
+    pub fn size(&self) -> usize {
+        let read = self.inputs.iter().map(|mention| mention.size_of_partitions(false));
+        let written = self.outputs.iter().map(|mention| mention.size_of_partitions(true));
+        self.body.len() + read.chain(written).sum::<usize>()
+    }
+
     /// Reads an event from its JSON.
     ///
     /// # Errors

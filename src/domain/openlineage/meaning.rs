@@ -224,7 +224,7 @@ impl RunStory {
         let meant = written.find(|written| written.version == version)?;
         let said = match all.versions.get(version) {
             Some(own) => own.and(&all.plain).into_owned(),
-            None => all.plain,
+            None => all.plain.of_each_partition().into_owned(),
         };
         Some(Telling {
             said,
@@ -421,6 +421,7 @@ impl RunStory {
                 said,
             )];
         }
+        let said = &said.of_each_partition();
         let partitions = partitions.into_iter();
         partitions
             .map(|values| meaning_of(dataset, in_partition(run_id, values), values.clone(), created_at, said))

@@ -15,6 +15,9 @@ use super::meaning::UNVERSIONED;
 use super::subset::{Named, PartitionValues};
 use crate::domain::key::check_version;
 
+/// The most bytes that facets may come to with each partition that a run writes; where they come to more, its versions have none.
+pub(super) const FACETS_OF_PARTITIONS: usize = 64 << 20;
+
 /// What has been said last of something: when, and what; none where it was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Said<T>(i64, Option<T>);
@@ -55,6 +58,14 @@ impl SaidFacets {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The bytes of those that stand, apart from the subset, of which each partition is a part.
+    fn bytes(&self) -> usize {
+        let others = self.0.iter().filter(|(name, _)| *name != "subset");
+        others
+            .filter_map(|(_, said)| Some(said.1.as_ref()?.as_str().len()))
+            .sum()
     }
 
     fn extend(&mut self, other: &Self) {
@@ -125,6 +136,17 @@ impl Use {
             .iter()
             .filter(|(_, at)| Some(**at) > self.subset_deleted);
         named.map(|(values, _)| values).collect()
+    }
+
+    /// What is written down of each of the partitions: no facets where they would come to too much.
+    pub fn of_each_partition(&self) -> Cow<'_, Self> {
+        let facets = self.facets.bytes() + self.own.bytes();
+        if self.partitions().len().saturating_mul(facets) <= FACETS_OF_PARTITIONS {
+            return Cow::Borrowed(self);
+        }
+        let mut said = self.clone();
+        (said.facets, said.own) = Default::default();
+        Cow::Owned(said)
     }
 
     /// Adds all that was said under another name.

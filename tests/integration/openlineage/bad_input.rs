@@ -205,6 +205,25 @@ on_both_databases! {
         assert_eq!(execution(&app, "self", "parent { name }").await["parent"], json!(null));
     }
 
+    async fn a_large_batch_is_recorded_in_parts(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let of = |n: usize| run(&format!("r{n}")).on("START", "10:00").facet("run", "large", json!({"text": "x".repeat(3 << 20)}));
+        let mut events: Vec<Value> = (0..8).map(|n| of(n).json()).collect();
+        events[1] = run("bad").with(&["run", "runId"], 7).json();
+        events[6] = json!("no event");
+        let reply = app.try_hear(&events).await;
+        let body = reply.json();
+        assert_eq!(body["summary"], json!({"received": 8, "successful": 6, "failed": 2, "retriable": 0, "non_retriable": 2}));
+        let failed: Vec<&Value> = body["failed_events"].as_array().unwrap().iter().map(|failed| &failed["index"]).collect();
+        assert_eq!(failed, [1, 6]);
+        assert_eq!(app.revision().await, 2, "three are recorded together");
+        for n in [0, 2, 3, 4, 5, 7] {
+            assert_eq!(execution(&app, &format!("r{n}"), "state").await["state"], "RUNNING", "{n}");
+        }
+        assert_eq!(app.try_hear(&events).await.json(), body, "a batch that is sent again has the same verdicts");
+        assert_eq!(app.revision().await, 2);
+    }
+
     async fn a_batch_of_too_many_events_is_refused(db: TestDb) {
         let mut config = Config::default();
         config.limits.event_batch_maximum = 2;

@@ -196,6 +196,27 @@ on_both_databases! {
         assert_eq!(outputs, json!([{"version": "many", "state": "AVAILABLE"}]));
     }
 
+    async fn partitions_whose_facets_would_be_too_much_have_none(db: TestDb) {
+        let names: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let values: Vec<[(&str, &str); 1]> = names.iter().map(|name| [("n", name.as_str())]).collect();
+        let partitions: Vec<&[(&str, &str)]> = values.iter().map(|one| &one[..]).collect();
+        let large = json!({"text": "x".repeat(4 << 20)});
+        let events = [
+            run("w").on("RUNNING", "09:00").writes(dataset("d").partitions("outputFacets", &partitions)).json(),
+            run("w").on("COMPLETE", "10:00").writes(dataset("d").facet("large", large)).json(),
+        ];
+        let fields = "versionCount latest { metadata partition { value(key: \"n\") } }";
+        for order in [[0, 1], [1, 0]] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for place in order {
+                app.hear(std::slice::from_ref(&events[place])).await;
+            }
+            let made = artifact(&app, "d", fields).await;
+            assert_eq!((&made["versionCount"], &made["latest"]["metadata"]), (&json!(20), &json!({})), "{order:?}");
+            assert!(made["latest"]["partition"]["value"].is_string(), "{order:?}");
+        }
+    }
+
     async fn the_name_of_what_has_no_version_is_no_version(db: TestDb) {
         let app = TestApp::new(db).await;
         app.hear(&[run("w").on("COMPLETE", "10:00").writes(dataset("d").version("unversioned")).json()]).await;
