@@ -2,7 +2,7 @@
 //! of namespaces and names, of those that have symlinks of their own. So it does not matter in which order they are heard of;
 //! when a name turns out late to be of another dataset, what was recorded under it moves there.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ArtifactId, artifact, dataset_name, dataset_story, symlink};
 
@@ -63,10 +63,11 @@ fn to_json(dataset: &Dataset) -> Result<String, StoreError> {
 /// Takes in the other names that an event tells, before what it says of the datasets.
 pub async fn learn(ledger: &mut Ledger, event: &Event) -> Result<(), ApplyError> {
     let mut news: Vec<(Digest, symlink::Model)> = Vec::new();
+    let mut named = BTreeSet::new();
     for mention in event.mentions() {
         for (alias, kind) in mention.symlinks() {
             let digest = pair(&alias, &mention.dataset);
-            if ledger.symlinks.get(&digest).is_none() && news.iter().all(|(known, _)| *known != digest) {
+            if ledger.symlinks.get(&digest).is_none() && named.insert(digest) {
                 let row = symlink::Model {
                     id: ledger.next_event_id(),
                     digest: digest.to_vec(),
@@ -113,16 +114,16 @@ impl Family {
         let mut names = BTreeMap::new();
         let mut with_symlinks = BTreeSet::new();
         let mut asked = BTreeSet::from([one]);
-        let mut next = VecDeque::from([one]);
-        while let Some(digest) = next.pop_front() {
-            for row in symlinks_of(ledger, digest).await? {
+        let mut next = asked.clone();
+        while !next.is_empty() {
+            for row in symlinks_of(ledger, &std::mem::take(&mut next)).await? {
                 let (alias, dataset) = (of_json(&row.alias)?, of_json(&row.dataset)?);
                 with_symlinks.insert(dataset.clone());
                 for name in [alias, dataset] {
                     let digest = name.key().digest();
                     names.insert(digest, name);
                     if asked.insert(digest) {
-                        next.push_back(digest);
+                        next.insert(digest);
                     }
                 }
             }
@@ -133,12 +134,13 @@ impl Family {
     }
 }
 
-/// The pairs that a name is in: those in the database, and those that have just been heard of.
-async fn symlinks_of(ledger: &Ledger, name: Digest) -> Result<Vec<symlink::Model>, StoreError> {
-    let mut rows = ledger.symlinks_of(&[name]).await?;
-    let name = name.to_vec();
-    let has_it = |row: &&symlink::Model| row.alias_digest == name || row.dataset_digest == name;
-    rows.extend(ledger.symlinks.unsaved().filter(has_it).cloned());
+/// The pairs that names are in: those in the database, and those that have just been heard of.
+async fn symlinks_of(ledger: &Ledger, names: &BTreeSet<Digest>) -> Result<Vec<symlink::Model>, StoreError> {
+    let digests: Vec<Digest> = names.iter().copied().collect();
+    let mut rows = ledger.symlinks_of(&digests).await?;
+    let is_one = |digest: &[u8]| Digest::from_slice(digest).is_some_and(|digest| names.contains(&digest));
+    let has_one = |row: &&symlink::Model| is_one(&row.alias_digest) || is_one(&row.dataset_digest);
+    rows.extend(ledger.symlinks.unsaved().filter(has_one).cloned());
     Ok(rows)
 }
 

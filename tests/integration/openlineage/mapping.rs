@@ -1,6 +1,8 @@
 //! What each kind of event, and each facet that means something to us, becomes.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use super::picture::{dataset as artifact, edges, edges_as_of, execution};
 use crate::{
@@ -237,6 +239,22 @@ on_both_databases! {
         assert_eq!(by_uri["version"]["uri"], "flyte://av0.1/s3%3A%2F%2Flake/default/a%2Fpath@w");
         let names = app.data("{ artifacts { totalCount nodes { name } } }", json!({})).await;
         assert_eq!(names["artifacts"], json!({"totalCount": 1, "nodes": [{"name": "a/path"}]}));
+    }
+
+    async fn a_dataset_may_have_thousands_of_other_names(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let named = |n: usize| json!({"namespace": NAMESPACE, "name": format!("t{n}"), "type": "TABLE"});
+        // The first is there twice, and a chain is joined to the others.
+        let many: Vec<Value> = (0..2_000).chain([0]).map(named).collect();
+        let linked = dataset("a").facet("symlinks", json!({"identifiers": many}));
+        app.hear(&[
+            run("c").on("COMPLETE", "09:00").writes(dataset("c").symlink("t1999")).json(),
+            run("w").on("COMPLETE", "10:00").writes(linked).json(),
+        ]).await;
+        let names = artifact(&app, "c", "name otherNames { name }").await;
+        let others: BTreeSet<&str> = names["otherNames"].as_array().unwrap().iter().filter_map(|other| other["name"].as_str()).collect();
+        assert_eq!((&names["name"], others.len()), (&json!("a"), 2_001));
+        assert!(others.contains("c") && others.contains("t0"));
     }
 
     async fn a_name_that_turns_out_to_be_another_ones_moves_there(db: TestDb) {
