@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::prepare::PreparedVersion;
 use crate::domain::json;
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Facets, PartitionValues, RunStory, Telling, to_json,
+    Dataset, DatasetMeaning, DatasetStory, Facets, PartitionValues, Telling, Written, to_json,
 };
 use crate::domain::partition::PartitionKey;
 use crate::domain::time::Timestamp;
@@ -129,16 +129,14 @@ impl Told {
         })
     }
 
-    /// What runs, and events about the dataset itself, say of a version, all of them together. `is_it` tells the dataset by any of
-    /// its names.
+    /// What runs, and events about the dataset itself, say of a version, all of them together.
     pub fn of_all<'a>(
         dataset: &Dataset,
         version: &str,
-        runs: impl Iterator<Item = &'a RunStory>,
+        runs: impl Iterator<Item = &'a Written<'a>>,
         own: Option<&DatasetStory>,
-        is_it: impl Fn(&Dataset) -> bool,
     ) -> Option<Self> {
-        let of_runs = runs.filter_map(|story| story.told_of(dataset, version, &is_it));
+        let of_runs = runs.filter_map(|run| run.told_of(dataset, version));
         let own = own.and_then(|story| story.told_of(version));
         let told: Vec<Telling> = of_runs.chain(own).collect();
         Self::of(&DatasetMeaning::of_all(dataset, version, &told))

@@ -13,7 +13,7 @@ use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
 use crate::domain::key::{ArtifactKey, Digest};
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory, Written};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
@@ -196,14 +196,21 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
         }
     }
     load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
+    let written = stories.iter().map(|(run, story)| Ok((*run, written(ledger, story)?)));
+    let written = written.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
     let rows = described(ledger, versions).await?;
-    let artifacts = load_owners(ledger, &rows).await?;
+    let owners = load_owners(ledger, &rows).await?;
     for row in rows {
-        let Some(artifact) = artifacts.get(&row.artifact_id) else {
+        let Some((artifact, own)) = owners.get(&row.artifact_id) else {
             continue;
         };
+        let dataset = Dataset {
+            namespace: artifact.key.project.clone(),
+            name: artifact.key.name.clone(),
+        };
         let runs = producers.get(&row.id).into_iter().flatten();
-        let told = all_told(ledger, &artifact.key, &row, runs.filter_map(|run| stories.get(run)))?;
+        let runs = runs.filter_map(|run| written.get(run));
+        let told = Told::of_all(&dataset, &row.version, runs, Some(own));
         let record = recorded(ledger, row.id)?;
         if told.is_none() && record.is_none() {
             silent.insert(row.id);
@@ -224,22 +231,38 @@ async fn described(ledger: &mut Ledger, versions: &[VersionId]) -> Result<Vec<ve
     Ok(rows.filter(is_it).cloned().collect())
 }
 
+/// What a run has written, under the names that are kept, which must have been loaded.
+fn written<'a>(ledger: &Ledger, story: &'a RunStory) -> Result<Written<'a>, StoreError> {
+    let mut names = BTreeMap::new();
+    for dataset in story.outputs.keys() {
+        names.insert(dataset, kept_name(ledger, dataset)?);
+    }
+    Ok(Written::of(story, |dataset| {
+        names.get(dataset).unwrap_or(dataset).clone()
+    }))
+}
+
 /// The artifacts of versions, with what events about them have come to.
 async fn load_owners(
     ledger: &mut Ledger,
     rows: &[version::Model],
-) -> Result<BTreeMap<ArtifactId, Artifact>, StoreError> {
+) -> Result<BTreeMap<ArtifactId, (Artifact, DatasetStory)>, StoreError> {
     let ids: BTreeSet<ArtifactId> = rows.iter().map(|row| row.artifact_id).collect();
     let ids: Vec<ArtifactId> = ids.into_iter().collect();
     let found = ledger.artifacts_by_id(&ids).await?;
-    let artifacts: BTreeMap<ArtifactId, Artifact> = found.into_iter().map(|row| (row.id, of_row(row))).collect();
+    let artifacts: Vec<(ArtifactId, Artifact)> = found.into_iter().map(|row| (row.id, of_row(row))).collect();
     let mut needs = Needs::default();
     needs
         .artifacts
-        .extend(artifacts.values().map(|artifact| artifact.digest));
+        .extend(artifacts.iter().map(|(_, artifact)| artifact.digest));
     ledger.load(&needs).await?;
     ledger.load_dataset_stories(&ids).await?;
-    Ok(artifacts)
+    let with_story = artifacts.into_iter().map(|(id, artifact)| {
+        let stored = ledger.dataset_stories.get(&id);
+        let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
+        Ok((id, (artifact, story)))
+    });
+    with_story.collect()
 }
 
 /// What an artifact is found by.
@@ -249,23 +272,6 @@ pub fn of_row(row: artifact::Model) -> Artifact {
         domain: row.domain,
         name: row.name,
     })
-}
-
-/// What runs, and events about the dataset itself, say of a version.
-fn all_told<'a>(
-    ledger: &Ledger,
-    key: &ArtifactKey,
-    row: &version::Model,
-    stories: impl Iterator<Item = &'a RunStory>,
-) -> Result<Option<Told>, StoreError> {
-    let dataset = Dataset {
-        namespace: key.project.clone(),
-        name: key.name.clone(),
-    };
-    let stored = ledger.dataset_stories.get(&row.artifact_id);
-    let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-    let is_it = |name: &Dataset| kept_name(ledger, name).is_ok_and(|kept| kept == dataset);
-    Ok(Told::of_all(&dataset, &row.version, stories, Some(&story), is_it))
 }
 
 /// The row where its partition belongs, if it is another one than before.

@@ -21,7 +21,7 @@ use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
     Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Output, PartitionValues,
-    RunStory, by_version,
+    RunStory, by_version, version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -255,19 +255,12 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     load_dataset(ledger, &artifact).await?;
     let (row, _) = artifact_or_new(ledger, &artifact);
     let mut story: DatasetStory = read(ledger.dataset_stories.get(&row.id).map(|row| row.story.as_str()))?;
-    let was = story.versions(dataset);
+    let version = given.event.dataset.as_ref().and_then(version);
+    let was = version.as_ref().and_then(|version| story.version(dataset, version));
     story.add(&given.event);
-    let is = story.versions(dataset);
-    describe_versions(ledger, &artifact, [&was, &is]).await?;
-    let facet = given
-        .event
-        .dataset
-        .as_ref()
-        .and_then(|mention| mention.facets.get("version"));
-    let again = is
-        .iter()
-        .filter(|said| facet.is_some() && said.metadata.get("version") == facet);
-    settle_again(ledger, again).await?;
+    let is = version.as_ref().and_then(|version| story.version(dataset, version));
+    describe_versions(ledger, &artifact, [was.as_slice(), is.as_slice()]).await?;
+    settle_again(ledger, is.iter()).await?;
     let story = write(&story)?;
     ledger
         .dataset_stories

@@ -791,8 +791,10 @@ impl Ledger {
         versions: &[VersionId],
     ) -> Result<Vec<(VersionId, ExecutionId)>, StoreError> {
         let producers = floating::producers(&self.tx, versions).await?;
-        let runs: Vec<ExecutionId> = producers.iter().map(|(_, execution)| *execution).collect();
-        self.load_runs(&runs).await?;
+        // One run may have produced all of them.
+        let runs: BTreeSet<ExecutionId> = producers.iter().map(|(_, execution)| *execution).collect();
+        let unread: Vec<ExecutionId> = runs.into_iter().filter(|run| !self.run_stories.knows(run)).collect();
+        self.load_runs(&unread).await?;
         Ok(producers)
     }
 

@@ -208,23 +208,47 @@ impl Extent {
     }
 }
 
-impl RunStory {
-    /// What it says of a version that it has written, of one dataset by any of its names.
-    pub fn told_of(&self, dataset: &Dataset, version: &str, is_it: impl Fn(&Dataset) -> bool) -> Option<Telling> {
-        let mut all = Uses::default();
-        let its = self.outputs.iter().filter(|(name, _)| is_it(name));
-        its.for_each(|(_, uses)| all.extend(uses));
-        let only = Some(BTreeSet::from([version.to_owned()]));
-        let extent = Extent::Named {
-            inputs: BTreeSet::new(),
-            outputs: BTreeMap::from([(dataset.clone(), only)]),
-        };
-        let written = self.written(dataset, &all, &extent).into_iter();
-        let mut written = written.map(|output| output.version);
-        let meant = written.find(|written| written.version == version)?;
-        let said = match all.versions.get(version) {
-            Some(own) => own.and(&all.plain).into_owned(),
-            None => all.plain.of_each_partition().into_owned(),
+/// What a run has written, by the names under which datasets are kept: for who asks about many versions.
+#[derive(Debug)]
+pub struct Written<'a> {
+    story: &'a RunStory,
+    datasets: BTreeMap<Dataset, Vec<&'a Uses>>,
+}
+
+impl<'a> Written<'a> {
+    /// Of a story.
+    pub fn of(story: &'a RunStory, kept: impl Fn(&Dataset) -> Dataset) -> Self {
+        let mut datasets: BTreeMap<Dataset, Vec<&Uses>> = BTreeMap::new();
+        for (dataset, uses) in &story.outputs {
+            datasets.entry(kept(dataset)).or_default().push(uses);
+        }
+        Self { story, datasets }
+    }
+
+    /// What the run says of a version that it has written.
+    pub fn told_of(&self, dataset: &Dataset, version: &str) -> Option<Telling> {
+        let uses = self.datasets.get(dataset)?;
+        let mut of_all = Use::default();
+        let mut own: Option<Use> = None;
+        for uses in uses {
+            of_all.extend(&uses.plain);
+            if let Some(said) = uses.versions.get(version) {
+                own.get_or_insert_default().extend(said);
+            }
+        }
+        let (meant, said) = match own {
+            Some(own) => {
+                let said = own.and(&of_all).into_owned();
+                (self.story.named_output(dataset, version, &said, &own), said)
+            }
+            None if uses.iter().any(|uses| !uses.versions.is_empty()) => return None,
+            None => {
+                let written = self
+                    .story
+                    .outputs_of_run(dataset, self.story.run_id.as_deref()?, &of_all);
+                let meant = written.into_iter().find(|written| written.version == version)?;
+                (meant, of_all.of_each_partition().into_owned())
+            }
         };
         Some(Telling {
             said,
@@ -232,7 +256,9 @@ impl RunStory {
             created_at: meant.created_at?,
         })
     }
+}
 
+impl RunStory {
     /// What it means. Its own facets are as they were said; what it read and wrote is under the names under which datasets are kept:
     /// where two names turn out to be of one, what was said of them adds up.
     pub fn meaning(&self, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
@@ -432,10 +458,15 @@ impl RunStory {
 impl DatasetStory {
     /// The versions that it describes.
     pub fn versions(&self, dataset: &Dataset) -> Vec<DatasetMeaning> {
-        let versions = self.uses.versions.iter();
-        versions
-            .map(|(version, said)| meaning_of(dataset, version.clone(), PartitionValues::new(), said.first, said))
-            .collect()
+        let versions = self.uses.versions.keys();
+        versions.filter_map(|version| self.version(dataset, version)).collect()
+    }
+
+    /// One of them.
+    pub fn version(&self, dataset: &Dataset, version: &str) -> Option<DatasetMeaning> {
+        let said = self.uses.versions.get(version)?;
+        let partition = PartitionValues::new();
+        Some(meaning_of(dataset, version.to_owned(), partition, said.first, said))
     }
 
     /// What it says of a version.

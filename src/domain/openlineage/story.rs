@@ -150,7 +150,7 @@ impl Use {
     }
 
     /// Adds all that was said under another name.
-    fn extend(&mut self, other: &Self) {
+    pub(super) fn extend(&mut self, other: &Self) {
         other.first.into_iter().for_each(|at| least(&mut self.first, at));
         other
             .first_after_start

@@ -10,7 +10,7 @@ use super::super::content::{Recorded, Told, together};
 use super::super::event::read;
 use super::events::Names;
 use super::{Check, Told as Found};
-use crate::domain::openlineage::{Dataset, DatasetStory, RunStory};
+use crate::domain::openlineage::{Dataset, DatasetStory, RunStory, Written};
 use crate::store::StoreError;
 use crate::store::check::Snapshot;
 
@@ -27,8 +27,9 @@ impl<F: FnMut(Found)> Check<F> {
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.id.0;
             let speakers = Speakers::of(&self.snapshot, &rows).await?;
+            let written = speakers.written();
             for row in &rows {
-                for (check, right) in speakers.wrong(row) {
+                for (check, right) in speakers.wrong(row, &written) {
                     self.found(check, format!("version {}", row.id.0), right);
                 }
             }
@@ -40,7 +41,7 @@ impl<F: FnMut(Found)> Check<F> {
 /// Who speaks of some versions.
 struct Speakers {
     records: HashMap<VersionId, recorded_version::Model>,
-    producers: Vec<(VersionId, ExecutionId)>,
+    producers: BTreeSet<(VersionId, ExecutionId)>,
     runs: HashMap<ExecutionId, RunStory>,
     datasets: HashMap<ArtifactId, DatasetStory>,
     artifacts: HashMap<ArtifactId, Dataset>,
@@ -78,7 +79,7 @@ impl Speakers {
         let named = named.map(|dataset| dataset.key().digest().to_vec()).collect();
         Ok(Self {
             records: records.into_iter().map(|row| (row.id, row)).collect(),
-            producers: producers.into_iter().collect(),
+            producers,
             names: Names::of(snapshot, named).await?,
             datasets: datasets
                 .iter()
@@ -95,13 +96,19 @@ impl Speakers {
         })
     }
 
-    fn wrong(&self, row: &version::Model) -> Vec<(&'static str, String)> {
+    /// What each run has written.
+    fn written(&self) -> HashMap<ExecutionId, Written<'_>> {
+        let of = |story| Written::of(story, |dataset| self.names.kept(dataset));
+        self.runs.iter().map(|(run, story)| (*run, of(story))).collect()
+    }
+
+    fn wrong(&self, row: &version::Model, written: &HashMap<ExecutionId, Written<'_>>) -> Vec<(&'static str, String)> {
         let record = self.records.get(&row.id).map(Recorded::read);
         let record = match record.transpose() {
             Ok(record) => record,
             Err(error) => return vec![("recorded versions", format!("its content can be read; but: {error}"))],
         };
-        let told = self.told_of(row);
+        let told = self.told_of(row, written);
         if record.is_none() && told.is_none() {
             let right = "it is withdrawn, since neither events nor a record tell of it any more".to_owned();
             return vec![("withdrawn versions", right)];
@@ -116,13 +123,13 @@ impl Speakers {
     }
 
     /// What events say of a version, all of them together.
-    fn told_of(&self, row: &version::Model) -> Option<Told> {
+    fn told_of(&self, row: &version::Model, written: &HashMap<ExecutionId, Written<'_>>) -> Option<Told> {
         let dataset = self.artifacts.get(&row.artifact_id)?;
-        let producers = self.producers.iter().filter(|(version, _)| *version == row.id);
-        let stories = producers.filter_map(|(_, run)| self.runs.get(run));
-        let is_it = |name: &Dataset| self.names.kept(name) == *dataset;
+        let [first, last] = [i64::MIN, i64::MAX].map(|run| (row.id, ExecutionId(run)));
+        let producers = self.producers.range(first..=last);
+        let runs = producers.filter_map(|(_, run)| written.get(run));
         let own = self.datasets.get(&row.artifact_id);
-        Told::of_all(dataset, &row.version, stories, own, is_it)
+        Told::of_all(dataset, &row.version, runs, own)
     }
 }
 
