@@ -28,11 +28,8 @@ use crate::{
         error::{ApiError, ErrorCode},
         resources::rejection_code,
     },
-    service::{Mode, Rejection, Verdict, Writer, idempotency::Answers},
+    service::{Mode, Rejection, Verdict, Writer, idempotency::Answers, queue::PART},
 };
-
-/// How much of a batch is recorded at a time: bytes of text, with what [`Event::size`] adds.
-const PART: usize = 8 << 20;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -158,7 +155,7 @@ struct Part {
     indices: Vec<usize>,
 }
 
-/// Reads the next events of a batch, until they are [`PART`] bytes; none at its end. What is no event goes among those that failed.
+/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size; none at its end. What is no event goes among those that failed.
 fn next_part<'a>(
     unread: &mut impl Iterator<Item = (usize, &'a [u8])>,
     limit: usize,

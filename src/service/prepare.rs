@@ -198,6 +198,17 @@ pub struct PreparedAlias {
     pub overwrite: bool,
 }
 
+impl Prepared {
+    /// How many executions, versions, inputs and outputs it tells of.
+    pub fn rows(&self) -> usize {
+        1 + match self {
+            Self::Execution(execution) => execution.inputs.len() + execution.outputs.len(),
+            Self::Event(event) => event.meaning.inputs.len() + event.meaning.outputs.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// Checks a record and makes it ready.
 pub fn prepare(record: Record, mode: Mode) -> Result<Prepared, Rejection> {
     let (kind, prepared) = match record {

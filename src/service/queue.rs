@@ -17,6 +17,9 @@ use crate::domain::record::Record;
 use crate::store::ledger::Ledger;
 use crate::store::{Store, StoreError};
 
+/// How much of a submission of events is read, and recorded, at a time: bytes of text, with what [`Event::size`](crate::domain::openlineage::Event::size) adds.
+pub const PART: usize = 8 * 1024 * 1024;
+
 /// Texts of fewer bytes are read in no time: whoever reads one does not count among those who read.
 const SMALL: usize = 64 * 1024;
 
@@ -32,6 +35,9 @@ pub struct WriterOptions {
     pub group_records: usize,
     /// A transaction takes in no further submission once its records hold so many bytes.
     pub group_bytes: usize,
+    /// The most executions, versions, inputs and outputs that are written in a transaction, as far as the records tell: a row takes ten times
+    /// the memory of what it is made of. One submission with more is written in several, one after the other.
+    pub group_rows: usize,
     /// What time it is.
     pub clock: Clock,
 }
@@ -43,6 +49,7 @@ impl Default for WriterOptions {
             bytes: 256 * 1024 * 1024,
             group_records: 5_000,
             group_bytes: 16 * 1024 * 1024,
+            group_rows: 25_000,
             clock: Clock::System,
         }
     }
@@ -65,8 +72,8 @@ pub struct Answer {
     pub verdicts: Vec<Verdict>,
 }
 
-/// Why a submission has no answer. Nothing of it was recorded, unless the database went away while it was committing:
-/// submit it again, which is safe in either case.
+/// Why a submission has no answer. Nothing of it was recorded, unless the database went away while it was committing, or a part of what
+/// is too large for one transaction was: submit it again, which is safe in either case.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WriteError {
     /// The queue is full: the same will work as soon as some of it is written.
@@ -135,6 +142,8 @@ impl Announced {
 struct Job {
     records: Vec<Result<Prepared, Rejection>>,
     weight: usize,
+    /// See [`WriterOptions::group_rows`].
+    rows: usize,
     mode: Mode,
     answer: oneshot::Sender<Result<Answer, WriteError>>,
     /// Given back before the job has its answer.
@@ -197,7 +206,8 @@ impl Writer {
     /// [`WriteError::Full`] where there is no room now, or where other texts that are being read will fill it.
     pub fn announce(&self, text: usize) -> Result<Announced, WriteError> {
         let room = &self.room;
-        let permits = room.permits(of_events(text));
+        // No more than a part of it is read at a time.
+        let permits = room.permits(of_events(text.min(PART)));
         let is_full = room.submissions.available_permits() == 0 || room.bytes.available_permits() < permits as usize;
         if is_full {
             return Err(WriteError::Full);
@@ -259,6 +269,7 @@ impl Writer {
     ) -> Result<Ticket, WriteError> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
+            rows: rows(&records),
             records,
             weight,
             mode,
@@ -295,20 +306,27 @@ fn ready(records: Vec<Record>, mode: Mode) -> (Vec<Result<Prepared, Rejection>>,
     (records, weight)
 }
 
+/// How many rows records make, as far as they tell.
+fn rows(records: &[Result<Prepared, Rejection>]) -> usize {
+    records.iter().flatten().map(Prepared::rows).sum()
+}
+
 async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: WriterOptions) {
     while let Some(first) = waiting.recv().await {
-        let (mut records, mut bytes) = (first.records.len(), first.weight);
+        let (mut records, mut bytes, mut rows) = (first.records.len(), first.weight, first.rows);
         let mut jobs = vec![first];
         while records < options.group_records
             && bytes < options.group_bytes
+            && rows < options.group_rows
             && let Ok(job) = waiting.try_recv()
         {
             records += job.records.len();
             bytes += job.weight;
+            rows += job.rows;
             jobs.push(job);
         }
         // A bug in a rule must not end all writing: the jobs of this round hear that they have no answer, and the next go on.
-        let round = AssertUnwindSafe(write_together(&store, jobs, &options.clock));
+        let round = AssertUnwindSafe(write_together(&store, jobs, &options));
         if round.catch_unwind().await.is_err() {
             tracing::error!("a write panicked; nothing of it was recorded");
         }
@@ -317,8 +335,8 @@ async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: W
 
 /// Writes submissions in one transaction. When that fails for another reason than the database being away, each is
 /// tried by itself, so that one bad apple does not spoil the others.
-async fn write_together(store: &Store, jobs: Vec<Job>, clock: &Clock) {
-    match write(store, &jobs, clock).await {
+async fn write_together(store: &Store, jobs: Vec<Job>, options: &WriterOptions) {
+    match write(store, &jobs, options).await {
         Ok(answers) => {
             for (job, answer) in jobs.into_iter().zip(answers) {
                 reply(job, Ok(answer));
@@ -327,7 +345,7 @@ async fn write_together(store: &Store, jobs: Vec<Job>, clock: &Clock) {
         Err(error) if jobs.len() > 1 && !error.is_retryable() => {
             tracing::error!(%error, "a group of writes failed; trying each by itself");
             for job in jobs {
-                let answer = write(store, std::slice::from_ref(&job), clock)
+                let answer = write(store, std::slice::from_ref(&job), options)
                     .await
                     .map(|mut answers| answers.remove(0));
                 reply(job, answer.map_err(WriteError::from));
@@ -367,34 +385,74 @@ impl From<StoreError> for WriteError {
     }
 }
 
-/// One transaction: one answer for each submission. A connection on which it failed is not used again.
-async fn write(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
-    let written = transaction(store, jobs, clock).await;
+/// One answer for each submission. A connection on which it failed is not used again.
+async fn write(store: &Store, jobs: &[Job], options: &WriterOptions) -> Result<Vec<Answer>, StoreError> {
+    let written = match jobs {
+        [job] => in_parts(store, job, options).await.map(|answer| vec![answer]),
+        _ => {
+            let parts: Vec<Part<'_>> = jobs.iter().map(|job| (&job.records[..], job.mode)).collect();
+            transaction(store, &parts, &options.clock).await
+        }
+    };
     if written.is_err() {
         store.replace_writer();
     }
     written
 }
 
-async fn transaction(store: &Store, jobs: &[Job], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
+/// Writes a submission, in as many transactions as it needs.
+async fn in_parts(store: &Store, job: &Job, options: &WriterOptions) -> Result<Answer, StoreError> {
+    let mut verdicts = Vec::with_capacity(job.records.len());
+    let mut rest = &job.records[..];
+    loop {
+        let (part, behind) = rest.split_at(part(rest, options.group_rows));
+        let written = transaction(store, &[(part, job.mode)], &options.clock).await?;
+        let answer = written.into_iter().next();
+        let answer = answer.ok_or_else(|| StoreError::Inconsistent("a transaction without an answer".to_owned()))?;
+        verdicts.extend(answer.verdicts);
+        if behind.is_empty() {
+            return Ok(Answer {
+                revision: answer.revision,
+                verdicts,
+            });
+        }
+        rest = behind;
+    }
+}
+
+/// How many records, from the first on, make so many rows.
+fn part(records: &[Result<Prepared, Rejection>], most: usize) -> usize {
+    let mut rows = 0;
+    let is_full = |record: &Result<Prepared, Rejection>| {
+        rows += record.as_ref().map_or(0, Prepared::rows);
+        rows >= most
+    };
+    let last = records.iter().position(is_full);
+    last.map_or(records.len(), |last| last + 1)
+}
+
+/// Records that share a transaction with others, each part with its own verdicts.
+type Part<'a> = (&'a [Result<Prepared, Rejection>], Mode);
+
+async fn transaction(store: &Store, parts: &[Part<'_>], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
     let mut ledger = Ledger::open(store.begin_write_here().await?, clock.now()).await?;
-    let accepted: Vec<&Prepared> = jobs.iter().flat_map(|job| job.records.iter().flatten()).collect();
+    let accepted: Vec<&Prepared> = parts.iter().flat_map(|(records, _)| records.iter().flatten()).collect();
     load(&mut ledger, &accepted).await?;
-    let mut verdicts = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let mut of_job = Vec::with_capacity(job.records.len());
-        for record in &job.records {
-            of_job.push(match record {
+    let mut verdicts = Vec::with_capacity(parts.len());
+    for (records, mode) in parts {
+        let mut of_part = Vec::with_capacity(records.len());
+        for record in *records {
+            of_part.push(match record {
                 Ok(record) => {
                     if ledger.has_forgotten() {
                         load(&mut ledger, &[record]).await?;
                     }
-                    apply(&mut ledger, record, job.mode).await?
+                    apply(&mut ledger, record, *mode).await?
                 }
                 Err(rejection) => Verdict::Rejected(rejection.clone()),
             });
         }
-        verdicts.push(of_job);
+        verdicts.push(of_part);
     }
     super::settle::settle(&mut ledger).await?;
     let revision = ledger.commit().await?;

@@ -237,6 +237,22 @@ on_both_databases! {
         assert_eq!(names(&app).await.len(), 20);
     }
 
+    async fn a_submission_of_more_rows_than_a_transaction_takes_is_written_in_several(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let options = WriterOptions { group_rows: 5, ..WriterOptions::default() };
+        let writer = Writer::start(app.store.clone(), options);
+        let mut records: Vec<Record> = (0..12).map(|n| record(&version("orders", &format!("v{n}")))).collect();
+        records[3] = record(&version("orders", "latest"));
+        let answer = writer.submit(records.clone(), Mode::Ingest).await.unwrap();
+        assert_eq!((answer.revision, answer.verdicts.len()), (3, 12));
+        let refused: Vec<usize> = (0..12).filter(|n| matches!(answer.verdicts[*n], Verdict::Rejected(_))).collect();
+        assert_eq!(refused, [3], "verdicts are in order");
+        assert_eq!(names(&app).await.len(), 11);
+        let again = writer.submit(records, Mode::Ingest).await.unwrap();
+        assert_eq!(again.revision, 3);
+        assert!(again.verdicts.iter().enumerate().all(|(n, verdict)| n == 3 || matches!(verdict, Verdict::Unchanged(_))));
+    }
+
     async fn huge_submissions_do_not_share_one_transaction(db: TestDb) {
         let app = TestApp::new(db.clone()).await;
         let options = WriterOptions { group_bytes: 50_000, ..WriterOptions::default() };

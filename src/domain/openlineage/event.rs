@@ -14,7 +14,9 @@ use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text};
 use crate::domain::time::Timestamp;
 
-/// As how many bytes of text a partition counts: its names and values come in many forms.
+/// As how many bytes of text a dataset counts that is read or written, beside its own.
+const MENTION_BYTES: usize = 100;
+/// As how many a partition does: its names and values come in many forms.
 const PARTITION_BYTES: usize = 200;
 /// In how many more forms the text of an event is held than the facets of one of its partitions.
 const FACET_FORMS: usize = 8;
@@ -170,10 +172,10 @@ impl Dataset {
 }
 
 impl Mention {
-    /// How much there is to write down for its partitions, in bytes of text; that of their facets where they become versions.
-    fn size_of_partitions(&self, are_written: bool) -> usize {
+    /// How much it is apart from its text, in bytes of that; with the facets of its partitions where they become versions.
+    fn size(&self, is_written: bool) -> usize {
         let Some(Named::Partitions(named)) = &self.subset else {
-            return 0;
+            return MENTION_BYTES;
         };
         let facets = self
             .facets
@@ -182,8 +184,8 @@ impl Mention {
             .filter(|(name, _)| *name != "subset");
         let facets: usize = facets.map(|(_, facet)| facet.as_str().len()).sum();
         let facets = named.len().saturating_mul(facets);
-        let are_kept = are_written && facets <= FACETS_OF_PARTITIONS;
-        named.len() * PARTITION_BYTES + if are_kept { facets / FACET_FORMS } else { 0 }
+        let are_kept = is_written && facets <= FACETS_OF_PARTITIONS;
+        MENTION_BYTES + named.len() * PARTITION_BYTES + if are_kept { facets / FACET_FORMS } else { 0 }
     }
 
     /// Looks into the subset facet.
@@ -248,11 +250,11 @@ impl<'de> Deserialize<'de> for Event {
 }
 
 impl Event {
-    /// How much it is, in bytes of text: its own, and some for each partition that it names, since a few lines of conditions can name
-    /// thousands.
+    /// How much it is, in bytes of text: its own, and some for each dataset and partition that it names, since a few lines of conditions
+    /// can name thousands.
     pub fn size(&self) -> usize {
-        let read = self.inputs.iter().map(|mention| mention.size_of_partitions(false));
-        let written = self.outputs.iter().map(|mention| mention.size_of_partitions(true));
+        let read = self.inputs.iter().map(|mention| mention.size(false));
+        let written = self.outputs.iter().map(|mention| mention.size(true));
         self.body.len() + read.chain(written).sum::<usize>()
     }
 
