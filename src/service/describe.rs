@@ -13,16 +13,26 @@ use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
 use crate::domain::key::{ArtifactKey, Digest};
-use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, RunStory, Written};
+use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Event, Facet, RunStory, Written};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
+
+/// By what something comes to be said of a version.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// An event; none where two names turn out to be of one dataset.
+    pub event: Option<&'a Event>,
+    /// The run that says it; none where an event about the dataset itself does.
+    pub run: Option<ExecutionId>,
+}
 
 /// Records what is said of a version, by somebody who said `before` of it until now.
 pub async fn describe(
     ledger: &mut Ledger,
     said: &DatasetMeaning,
     before: Option<&DatasetMeaning>,
+    by: Occasion<'_>,
 ) -> Result<VersionId, ApplyError> {
     let (artifact, name) = named(&said.dataset, &said.version);
     let row = version_or_placeholder(ledger, &artifact, &name);
@@ -40,6 +50,7 @@ pub async fn describe(
     } else {
         // What was only announced was not yet said of the version.
         let before = before.and_then(Told::of);
+        refuse_contradiction(ledger, &row, said, [Some(&told), before.as_ref()], by).await?;
         add_up(ledger, row, said, told, before.as_ref()).await?;
     }
     Ok(id)
@@ -72,9 +83,6 @@ async fn add_up(
 ) -> Result<(), ApplyError> {
     let record = record_of(ledger, &row)?;
     let known = Told::of_row(&row)?;
-    if let Some(what) = contradicted(&known, &told, before).or(contradicted_by(record.as_ref(), &told)?) {
-        return Err(contradiction(said, what).into());
-    }
     let is_sole = record.is_none() && before == Some(&known) && !is_named(said);
     let told = if is_sole {
         told
@@ -116,39 +124,152 @@ pub fn is_named(said: &DatasetMeaning) -> bool {
     version.and_then(|version| version.as_str()) == Some(said.version.as_str())
 }
 
-/// What of a version somebody else has said otherwise, who spoke first.
-fn contradicted(known: &Told, told: &Told, before: Option<&Told>) -> Option<&'static str> {
-    let schemas = [Some(known), Some(told), before].map(|one| one.and_then(|one| one.metadata.get("schema")));
-    let partitions = [Some(known), Some(told), before].map(|one| one.and_then(|one| one.given_values.as_ref()));
-    if is_other(partitions) {
-        return Some("partition");
-    }
-    is_other(schemas).then_some("schema")
-}
-
-/// Whether what is said is something else than what is known, which is not only what the same one said before.
-fn is_other<T: PartialEq>([known, told, before]: [Option<T>; 3]) -> bool {
-    known.is_some() && told.is_some() && known != told && known != before
-}
-
-/// The same for what a record said.
-fn contradicted_by(record: Option<&Recorded>, told: &Told) -> Result<Option<&'static str>, StoreError> {
-    let Some(record) = record else {
-        return Ok(None);
+/// Refuses an event that says of a version what contradicts others. One that only brings to light what earlier ones have said, because
+/// the run is complete now or two names are of one dataset, is not to blame: then the last word holds, as of other facets.
+async fn refuse_contradiction(
+    ledger: &mut Ledger,
+    row: &version::Model,
+    said: &DatasetMeaning,
+    [told, before]: [Option<&Told>; 2],
+    by: Occasion<'_>,
+) -> Result<(), ApplyError> {
+    let (Some(event), Some(told)) = (by.event, told) else {
+        return Ok(());
     };
-    if is_other([record.given_values.as_ref(), told.given_values.as_ref(), None]) {
-        return Ok(Some("partition"));
+    let (told, before) = (Essence::of(told), before.map(Essence::of));
+    let mut others = Vec::new();
+    if let Some(record) = recorded(ledger, row.id)? {
+        others.push(Essence::of_record(&record)?);
     }
-    let is_other_schema = is_other([record.metadata()?.get("schema"), told.metadata.get("schema"), None]);
-    Ok(is_other_schema.then_some("schema"))
+    let known = Essence::of(&Told::of_row(row)?);
+    for what in [What::Partition, What::Schema] {
+        let is_own = before.as_ref().is_some_and(|before| known.is_same(before, what));
+        if is_own && known.is_other(&told, what) {
+            // What is known is what the same one has said, and perhaps others too.
+            others.extend(said_by_others(ledger, row, said, by.run).await?);
+        } else if known.is_other(&told, what) {
+            others.push(known.clone());
+        }
+        let is_contradicted = others.iter().any(|other| other.is_other(&told, what));
+        if is_contradicted && let Some(argument) = where_said(ledger, event, said, what)? {
+            return Err(contradiction(said, what, argument).into());
+        }
+    }
+    Ok(())
 }
 
-fn contradiction(said: &DatasetMeaning, what: &str) -> Rejection {
+/// What makes a version what it is: on that all must agree who speak of it.
+#[derive(Clone, Debug)]
+struct Essence {
+    partition: Option<String>,
+    schema: Option<Facet>,
+}
+
+/// A part of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Partition,
+    Schema,
+}
+
+/// The facet that has the schema.
+const SCHEMA: &str = "schema";
+
+impl Essence {
+    fn of(told: &Told) -> Self {
+        Self {
+            partition: told.given_values.clone(),
+            schema: told.metadata.get(SCHEMA).cloned(),
+        }
+    }
+
+    fn of_record(record: &Recorded) -> Result<Self, StoreError> {
+        Ok(Self {
+            partition: record.given_values.clone(),
+            schema: record.metadata()?.remove(SCHEMA),
+        })
+    }
+
+    /// Whether both say it, and the same.
+    fn is_same(&self, other: &Self, what: What) -> bool {
+        self.agrees(other, what) == Some(true)
+    }
+
+    /// Whether both say it, and not the same.
+    fn is_other(&self, other: &Self, what: What) -> bool {
+        self.agrees(other, what) == Some(false)
+    }
+
+    fn agrees(&self, other: &Self, what: What) -> Option<bool> {
+        match what {
+            What::Partition => Some(self.partition.as_ref()? == other.partition.as_ref()?),
+            What::Schema => Some(self.schema.as_ref()?.says_as(other.schema.as_ref()?)),
+        }
+    }
+}
+
+/// What other runs say of a version than one, and events about the dataset itself.
+async fn said_by_others(
+    ledger: &mut Ledger,
+    row: &version::Model,
+    said: &DatasetMeaning,
+    run: Option<ExecutionId>,
+) -> Result<Vec<Essence>, StoreError> {
+    let producers = ledger.producers_of(row.id).await?;
+    let others = producers.iter().filter(|producer| Some(**producer) != run);
+    let stories = read_stories(ledger, others)?;
+    load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
+    let mut told = Vec::new();
+    for story in stories.values() {
+        told.extend(written(ledger, story)?.told_of(&said.dataset, &said.version));
+    }
+    if run.is_some() {
+        ledger.load_dataset_stories(&[row.artifact_id]).await?;
+        let stored = ledger.dataset_stories.get(&row.artifact_id);
+        let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
+        told.extend(story.told_of(&said.version));
+    }
+    let told = told
+        .iter()
+        .map(|one| DatasetMeaning::of_all(&said.dataset, &said.version, std::slice::from_ref(one)));
+    Ok(told
+        .filter_map(|meaning| Told::of(&meaning))
+        .map(|told| Essence::of(&told))
+        .collect())
+}
+
+/// Where an event says by itself what a version is; none where it does not.
+fn where_said(ledger: &Ledger, event: &Event, said: &DatasetMeaning, what: What) -> Result<Option<String>, StoreError> {
+    let outputs = event.outputs.iter().enumerate();
+    let outputs = outputs.map(|(index, mention)| (format!("outputs.{index}"), mention));
+    let own = event.dataset.iter().map(|mention| ("dataset".to_owned(), mention));
+    for (place, mention) in outputs.chain(own) {
+        if mention.version().is_some_and(|version| version != said.version)
+            || kept_name(ledger, &mention.dataset)? != said.dataset
+        {
+            continue;
+        }
+        let path = match what {
+            What::Schema if mention.own.contains_key(SCHEMA) => "outputFacets.schema",
+            What::Schema if mention.facets.contains_key(SCHEMA) => "facets.schema",
+            What::Partition if mention.own.contains_key("subset") => "outputFacets.subset",
+            _ => continue,
+        };
+        return Ok(Some(format!("{place}.{path}")));
+    }
+    Ok(None)
+}
+
+fn contradiction(said: &DatasetMeaning, what: What, argument: String) -> Rejection {
+    let what = match what {
+        What::Partition => "partition",
+        What::Schema => "schema",
+    };
     let message = format!(
         "The version {:?} of {:?} is there with another {what}, which somebody else said of it: the first stays; give what is new another version.",
         said.version, said.dataset.name
     );
-    Rejection::new(RejectionCode::Conflict, format!("outputs.{what}"), message)
+    Rejection::new(RejectionCode::Conflict, argument, message)
 }
 
 /// Records what is given of a version that events describe; and whether no record had spoken of it. What is given holds,
@@ -167,10 +288,11 @@ pub async fn add_record(
     own_place(ledger, &artifact, given, mode)?;
     let record = Recorded::of(given, ledger.recorded_at());
     let told = Told::of_row(&row)?;
-    match contradicted_by(Some(&record), &told)? {
-        None => {}
-        Some("schema") => return Err(conflict(given, "metadata").into()),
-        Some(field) => return Err(conflict(given, field).into()),
+    let (said, known) = (Essence::of_record(&record)?, Essence::of(&told));
+    for (what, argument) in [(What::Partition, "partition"), (What::Schema, "metadata")] {
+        if said.is_other(&known, what) {
+            return Err(conflict(given, argument).into());
+        }
     }
     keep(ledger, row.id, ledger.revision(), &record)?;
     let changed = together(row.clone(), Some(&record), Some(&told))?;
@@ -188,13 +310,7 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
     for (version, run) in ledger.load_producers(versions).await? {
         producers.entry(version).or_default().push(run);
     }
-    let mut stories = BTreeMap::new();
-    for run in producers.values().flatten() {
-        if let (false, Some(stored)) = (stories.contains_key(run), ledger.run_stories.get(run)) {
-            let story: RunStory = read(Some(&stored.story))?;
-            stories.insert(*run, story);
-        }
-    }
+    let stories = read_stories(ledger, producers.values().flatten())?;
     load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
     let written = stories.iter().map(|(run, story)| Ok((*run, written(ledger, story)?)));
     let written = written.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
@@ -221,6 +337,21 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
         put(ledger, &row, agreed)?;
     }
     Ok(silent)
+}
+
+/// What events have come to about runs, which must have been loaded.
+fn read_stories<'a>(
+    ledger: &Ledger,
+    runs: impl Iterator<Item = &'a ExecutionId>,
+) -> Result<BTreeMap<ExecutionId, RunStory>, StoreError> {
+    let mut stories = BTreeMap::new();
+    for run in runs {
+        if let (false, Some(stored)) = (stories.contains_key(run), ledger.run_stories.get(run)) {
+            let story: RunStory = read(Some(&stored.story))?;
+            stories.insert(*run, story);
+        }
+    }
+    Ok(stories)
 }
 
 /// Those of some versions that events describe.

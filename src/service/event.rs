@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
-use super::describe::{describe, is_named};
+use super::describe::{Occasion, describe, is_named};
 use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
@@ -20,8 +20,8 @@ use super::symlink::{kept_name, learn, load_names, meaning, meaning_of, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Output, PartitionValues,
-    RunStory, by_version, version,
+    Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Mention, Output,
+    PartitionValues, RunStory, by_version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -143,7 +143,7 @@ async fn hear_of_run(
         execution_or_placeholder(ledger, parent, parent.digest());
     }
     let (id, recorded) = tell_execution(ledger, key, digest, is)?;
-    change(ledger, id, digest, [was, is]).await?;
+    change(ledger, id, digest, [was, is], Some(&given.event)).await?;
     say_again(ledger, &given.event, is).await?;
     let story = write(heard.story.as_ref())?;
     ledger.run_stories.put(id, run_story::Model { id, story, recorded });
@@ -230,15 +230,17 @@ fn named_extent(ledger: &Ledger, event: &Event) -> Result<Extent, StoreError> {
     }))
 }
 
-/// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means. What has changed must
-/// have been loaded.
+/// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means: by an event, or because
+/// two names are of one dataset. What has changed must have been loaded.
 pub async fn change(
     ledger: &mut Ledger,
     id: ExecutionId,
     digest: Digest,
     [was, is]: [&Meaning; 2],
+    event: Option<&Event>,
 ) -> Result<(), ApplyError> {
-    change_outputs(ledger, id, [&was.outputs, &is.outputs]).await?;
+    let by = Occasion { event, run: Some(id) };
+    change_outputs(ledger, id, [&was.outputs, &is.outputs], by).await?;
     change_inputs(ledger, id, digest, [&was.inputs, &is.inputs]);
     // A run does not read what it writes itself.
     let written = changed_outputs(was, is).chain(changed_outputs(is, was));
@@ -255,11 +257,15 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     load_dataset(ledger, &artifact).await?;
     let (row, _) = artifact_or_new(ledger, &artifact);
     let mut story: DatasetStory = read(ledger.dataset_stories.get(&row.id).map(|row| row.story.as_str()))?;
-    let version = given.event.dataset.as_ref().and_then(version);
+    let version = given.event.dataset.as_ref().and_then(Mention::version);
     let was = version.as_ref().and_then(|version| story.version(dataset, version));
     story.add(&given.event);
     let is = version.as_ref().and_then(|version| story.version(dataset, version));
-    describe_versions(ledger, &artifact, [was.as_slice(), is.as_slice()]).await?;
+    let by = Occasion {
+        event: Some(&given.event),
+        run: None,
+    };
+    describe_versions(ledger, &artifact, [was.as_slice(), is.as_slice()], by).await?;
     settle_again(ledger, is.iter()).await?;
     let story = write(&story)?;
     ledger
@@ -286,6 +292,7 @@ pub async fn describe_versions(
     ledger: &mut Ledger,
     artifact: &Artifact,
     [was, is]: [&[DatasetMeaning]; 2],
+    by: Occasion<'_>,
 ) -> Result<(), ApplyError> {
     let mut needs = Needs::default();
     needs.versions.extend(
@@ -296,7 +303,7 @@ pub async fn describe_versions(
     for version in is {
         let before = was.iter().find(|before| before.version == version.version);
         if before != Some(version) {
-            describe(ledger, version, before).await?;
+            describe(ledger, version, before, by).await?;
         }
     }
     Ok(())
@@ -398,7 +405,12 @@ fn changed_outputs<'a>(one: &'a Meaning, other: &'a Meaning) -> impl Iterator<It
     })
 }
 
-async fn change_outputs(ledger: &mut Ledger, id: ExecutionId, [was, is]: [&[Output]; 2]) -> Result<(), ApplyError> {
+async fn change_outputs(
+    ledger: &mut Ledger,
+    id: ExecutionId,
+    [was, is]: [&[Output]; 2],
+    by: Occasion<'_>,
+) -> Result<(), ApplyError> {
     let (before, after) = (by_version(was), by_version(is));
     for ((dataset, version), output) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
         let version = named_version(ledger, dataset, version);
@@ -407,7 +419,7 @@ async fn change_outputs(ledger: &mut Ledger, id: ExecutionId, [was, is]: [&[Outp
     for (key, output) in &after {
         let known = before.get(key);
         if known != Some(output) {
-            let version = describe(ledger, &output.version, known.map(|known| &known.version)).await?;
+            let version = describe(ledger, &output.version, known.map(|known| &known.version), by).await?;
             ledger.add_edge(id, edge::OUTPUT, &output.name, version);
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{ArtifactId, artifact, dataset_name, dataset_story, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
+use super::describe::Occasion;
 use super::event::{change, describe_versions, load_changed, load_dataset, read, write};
 use super::prepare::{Artifact, known_artifact};
 use crate::domain::key::Digest;
@@ -163,7 +164,7 @@ async fn unite(ledger: &mut Ledger, family: Family) -> Result<(), ApplyError> {
     for ((digest, is), (_, was)) in after.into_iter().zip(before) {
         if let Some(id) = ledger.executions.get(&digest).map(|row| row.id) {
             load_changed(ledger, [&was, &is]).await?;
-            change(ledger, id, digest, [&was, &is]).await?;
+            change(ledger, id, digest, [&was, &is], None).await?;
         }
     }
     for row in others {
@@ -229,7 +230,8 @@ async fn merge_stories(
     let mut story: DatasetStory = read(ledger.dataset_stories.get(&owner.id).map(|row| row.story.as_str()))?;
     let was = story.versions(&family.kept);
     story.extend(&other);
-    describe_versions(ledger, to, [&was, &story.versions(&family.kept)]).await?;
+    let by = Occasion { event: None, run: None };
+    describe_versions(ledger, to, [&was, &story.versions(&family.kept)], by).await?;
     let left: Vec<_> = other.uses.versions.keys().cloned().collect();
     ledger.leave_versions(from.id, &left).await?;
     let emptied = write(&DatasetStory::default())?;

@@ -792,10 +792,31 @@ impl Ledger {
     ) -> Result<Vec<(VersionId, ExecutionId)>, StoreError> {
         let producers = floating::producers(&self.tx, versions).await?;
         // One run may have produced all of them.
-        let runs: BTreeSet<ExecutionId> = producers.iter().map(|(_, execution)| *execution).collect();
-        let unread: Vec<ExecutionId> = runs.into_iter().filter(|run| !self.run_stories.knows(run)).collect();
-        self.load_runs(&unread).await?;
+        self.load_unread_runs(&producers.iter().map(|(_, run)| *run).collect())
+            .await?;
         Ok(producers)
+    }
+
+    /// Who produced a version, those of this transaction among them; their stories are read.
+    pub async fn producers_of(&mut self, version: VersionId) -> Result<BTreeSet<ExecutionId>, StoreError> {
+        let stored = floating::producers(&self.tx, &[version]).await?;
+        let mut runs: BTreeSet<ExecutionId> = stored.into_iter().map(|(_, run)| run).collect();
+        let is_its = |edge: &&edge::Model| edge.role == edge::OUTPUT && edge.version_id == version;
+        for edge in self.edges.unsaved().filter(is_its) {
+            if edge.ended_revision == NEVER {
+                runs.insert(edge.execution_id);
+            } else {
+                runs.remove(&edge.execution_id);
+            }
+        }
+        self.load_unread_runs(&runs).await?;
+        Ok(runs)
+    }
+
+    async fn load_unread_runs(&mut self, runs: &BTreeSet<ExecutionId>) -> Result<(), StoreError> {
+        let unread = runs.iter().filter(|run| !self.run_stories.knows(run));
+        let unread: Vec<ExecutionId> = unread.copied().collect();
+        self.load_runs(&unread).await
     }
 
     /// Who holds some versions, after a flush.

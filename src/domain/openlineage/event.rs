@@ -6,12 +6,13 @@ use serde_json::value::RawValue;
 
 use super::DOMAIN;
 use super::facet::{Facet, Facets};
+use super::meaning::UNVERSIONED;
 use super::part::{Members, Part};
 use super::story::FACETS_OF_PARTITIONS;
 use super::subset::{Budget, Named, partitions};
 use crate::domain::Invalid;
 use crate::domain::json;
-use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text};
+use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text, check_version};
 use crate::domain::time::Timestamp;
 
 /// As how many bytes of text a dataset counts that is read or written, beside its own.
@@ -188,6 +189,19 @@ impl Mention {
         MENTION_BYTES + named.len() * PARTITION_BYTES + if are_kept { facets / FACET_FORMS } else { 0 }
     }
 
+    /// The version that it names. What can be no version (nothing, `latest`) names none, nor does the name of what has no version.
+    pub fn version(&self) -> Option<String> {
+        let facet = self.standing("version")?.value();
+        let version = facet.get("datasetVersion")?.as_str()?;
+        let is_one = check_version(version).is_ok() && version != UNVERSIONED;
+        is_one.then(|| version.to_owned())
+    }
+
+    /// A facet of the dataset, unless it says that there is none any more.
+    fn standing(&self, name: &str) -> Option<&Facet> {
+        self.facets.get(name).filter(|facet| !facet.is_deleted())
+    }
+
     /// Looks into the subset facet.
     fn find_subset(&mut self, budget: &mut Budget) {
         let named = |facet: &Facet| match facet.is_deleted() {
@@ -199,7 +213,7 @@ impl Mention {
 
     /// Other names of the dataset, each with its kind; those that can be none of ours, or are its own, are left out.
     pub fn symlinks(&self) -> Vec<(Dataset, Option<String>)> {
-        let facet = self.facets.get("symlinks").map(Facet::value);
+        let facet = self.standing("symlinks").map(Facet::value);
         let listed = facet.as_ref().and_then(|facet| facet.get("identifiers"));
         let listed = listed.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let text = |item: &Value, member: &str| item.get(member).and_then(Value::as_str).map(str::to_owned);

@@ -51,6 +51,18 @@ impl Facet {
         text(&self.value_with(member)?, member)
     }
 
+    /// Whether two say the same, whoever produced them by whichever version of the specification.
+    pub fn says_as(&self, other: &Self) -> bool {
+        let content = |facet: &Self| match facet.value() {
+            Value::Object(members) => {
+                let said = members.into_iter().filter(|(name, _)| !name.starts_with('_'));
+                Value::Object(said.collect())
+            }
+            value => value,
+        };
+        self == other || content(self) == content(other)
+    }
+
     /// Without U+0000, for which U+FFFD stands.
     fn clean(&self) -> Self {
         if !has_nul(self.as_str()) {

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::DOMAIN;
 use super::event::{Dataset, Event, EventType};
 use super::facet::{Facets, clean, object, quoted, text, to_json};
-use super::story::{DatasetStory, RunStory, Use, Uses, version};
+use super::story::{DatasetStory, RunStory, Use, Uses};
 use super::subset::PartitionValues;
 use crate::domain::key::{Digest, ExecutionKey, LONG_NAME, SHORT_NAME};
 use crate::domain::record::{ExecutionKind, ExecutionState};
@@ -159,7 +159,7 @@ impl Extent {
             let versions = outputs
                 .entry(kept(&mention.dataset))
                 .or_insert_with(|| Some(BTreeSet::new()));
-            if let Some(version) = version(mention) {
+            if let Some(version) = mention.version() {
                 if let Some(known) = versions {
                     known.insert(version);
                 }

@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use super::event::{Dataset, Event, EventKind, EventType, Mention};
 use super::facet::{Facet, Facets};
-use super::meaning::UNVERSIONED;
 use super::subset::{Named, PartitionValues};
-use crate::domain::key::check_version;
 
 /// The most bytes that facets may come to with each partition that a run writes; where they come to more, its versions have none.
 pub(super) const FACETS_OF_PARTITIONS: usize = 64 << 20;
@@ -200,7 +198,7 @@ pub struct Uses {
 
 impl Uses {
     fn add(&mut self, at: i64, is_start: bool, mention: &Mention) {
-        let of = match version(mention) {
+        let of = match mention.version() {
             Some(version) => self.versions.entry(version).or_default(),
             None => &mut self.plain,
         };
@@ -223,15 +221,6 @@ impl Uses {
             self.versions.entry(version.clone()).or_default().extend(said);
         }
     }
-}
-
-/// The version that a mention names. What can be no version (nothing, `latest`) names none, nor does the name of what has no
-/// version.
-pub fn version(mention: &Mention) -> Option<String> {
-    let facet = mention.facets.get("version")?.value();
-    let version = facet.get("datasetVersion")?.as_str()?;
-    let is_one = check_version(version).is_ok() && version != UNVERSIONED;
-    is_one.then(|| version.to_owned())
 }
 
 fn least(known: &mut Option<i64>, at: i64) {

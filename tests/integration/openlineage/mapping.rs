@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::picture::{dataset as artifact, edges, edges_as_of, execution};
 use crate::{
+    checks::findings,
     on_both_databases,
     support::{
         TestApp, TestDb,
@@ -134,6 +135,70 @@ on_both_databases! {
         assert_eq!((&failed["index"], &failed["code"], &failed["retriable"]), (&json!(0), &json!("CONFLICT"), &json!(false)), "{failed}");
         assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v", "e -> d@v"]);
         assert_eq!(execution(&app, "c", "name").await, json!(null), "nothing of it was recorded");
+    }
+
+    async fn the_same_schema_from_another_client_is_no_contradiction(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let made = |id: &str, producer: &str, url: &str| {
+            let schema = json!({"_producer": producer, "_schemaURL": url, "fields": [{"name": "a", "type": "int"}]});
+            run(id).on("COMPLETE", "10:00").writes(dataset("d").version("v").facet("schema", schema)).json()
+        };
+        app.hear(&[made("a", "spark/1.20", "1-1-0"), made("b", "spark/1.21", "1-1-0"), made("c", "airflow", "1-1-1")]).await;
+        assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v", "c -> d@v"]);
+    }
+
+    async fn an_event_that_says_nothing_of_a_version_contradicts_nobody(db: TestDb) {
+        let of = |id: &str, event_type: &str, time: &str| run(id).on(event_type, time);
+        let v = |field: &str| dataset("d").version("v").schema(field);
+        // What was only announced comes to light with an end that says nothing of it.
+        let app = TestApp::new(TestDb::of(db.backend()).await).await;
+        app.hear(&[
+            of("a", "START", "10:00").writes(v("x")).json(),
+            of("b", "START", "10:01").writes(v("y")).json(),
+            of("a", "COMPLETE", "10:02").json(),
+            of("b", "COMPLETE", "10:03").json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v"]);
+        assert_eq!(execution(&app, "b", "state").await["state"], "SUCCEEDED");
+        // Two names turn out to be of one dataset where somebody only reads it.
+        let app = TestApp::new(db.clone()).await;
+        app.hear(&[
+            of("a", "COMPLETE", "10:00").writes(dataset("old").version("0").schema("x").symlink("table")).json(),
+            of("b", "COMPLETE", "10:01").writes(dataset("new").version("0").schema("y")).json(),
+            of("r", "COMPLETE", "10:02").reads(dataset("new").version("0").symlink("table")).writes("report").json(),
+        ]).await;
+        assert_eq!(edges(&app).await, ["a -> new@0", "b -> new@0", "new@0 -> r", "r -> report@r"]);
+        let schema = artifact(&app, "new", "latest { metadata }").await["latest"]["metadata"]["schema"].clone();
+        assert_eq!(schema["fields"][0]["name"], "y", "the last word holds: {schema}");
+        assert!(findings(&db).await.is_empty());
+    }
+
+    async fn who_takes_back_what_others_have_said_too_is_told_where(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let of = |id: &str, event_type: &str, time: &str, field: &str| {
+            run(id).on(event_type, time).writes("other").writes(dataset("d").version("v").schema(field)).json()
+        };
+        app.hear(&[of("a", "COMPLETE", "10:00", "x"), of("b", "RUNNING", "10:01", "x")]).await;
+        let reply = app.send_json("/api/v1/lineage", &of("a", "OTHER", "10:02", "y")).await;
+        let body = reply.json();
+        assert_eq!((reply.status.as_u16(), &body["code"], &body["argument"]), (409, &json!("CONFLICT"), &json!("outputs.1.facets.schema")), "{body}");
+        // As long as nobody else has said it, one may say otherwise.
+        app.hear(&[of("c", "OTHER", "10:03", "x")]).await;
+        let alone = |event_type: &str, field: &str| run("e").on(event_type, "10:04").writes(dataset("d").version("w").schema(field)).json();
+        app.hear(&[alone("COMPLETE", "x"), alone("OTHER", "y")]).await;
+        // An event about the dataset itself says it elsewhere.
+        let reply = app.send_json("/api/v1/lineage", &about(dataset("d").version("v").schema("y")).json()).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["argument"]), (409, &json!("dataset.facets.schema")), "{}", reply.body);
+    }
+
+    async fn a_facet_that_is_deleted_names_nothing(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let gone = dataset("d")
+            .facet("version", json!({"_deleted": true, "datasetVersion": "v"}))
+            .facet("symlinks", json!({"_deleted": true, "identifiers": [{"namespace": NAMESPACE, "name": "t", "type": "TABLE"}]}));
+        app.hear(&[run("w").on("COMPLETE", "10:00").writes(gone).json()]).await;
+        assert_eq!(edges(&app).await, ["w -> d@w"]);
+        assert_eq!(artifact(&app, "d", "otherNames { name }").await["otherNames"], json!([]));
     }
 
     async fn subsets_are_partitions(db: TestDb) {
