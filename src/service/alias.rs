@@ -12,21 +12,21 @@ use crate::store::ledger::Ledger;
 /// An event or an import that comes again does not undo what came after it: where it would be refused, although the alias
 /// has stood at that version before, it is heard already.
 pub async fn set(ledger: &mut Ledger, given: &PreparedAlias, mode: Mode) -> Result<Verdict, ApplyError> {
-    if let Some(row) = ledger.versions.get(&given.version.digest).cloned()
-        && let Some(refusal) = refusal(ledger, given, &row)
+    let known = ledger.versions.get(&given.version.digest).cloned();
+    let owner = ledger.artifacts.get(&given.artifact.digest).map(|owner| owner.id);
+    if let Some(owner) = owner
+        && let Some(refusal) = refusal(ledger, given, owner, known.as_ref())
     {
         // Nothing of this record is in the ledger yet, so that it may flush.
-        let is_heard = mode == Mode::Ingest && ledger.alias_has_stood(row.id, &given.alias).await?;
-        return if is_heard {
-            Ok(Verdict::Unchanged(at(row.id)))
-        } else {
-            Err(refusal.into())
+        let (alias, version) = (&given.alias, &given.version.name);
+        let is_heard = mode == Mode::Ingest && ledger.alias_has_stood(owner, alias, version).await?;
+        return match known {
+            Some(row) if is_heard => Ok(Verdict::Unchanged(at(row.id))),
+            None if is_heard => Ok(Verdict::Unchanged(of(owner))),
+            _ => Err(refusal.into()),
         };
     }
     let version = version_or_placeholder(ledger, &given.artifact, &given.version);
-    if let Some(refusal) = refusal(ledger, given, &version) {
-        return Err(refusal.into());
-    }
     let key = (version.artifact_id, given.alias.clone());
     let standing = standing(ledger, &key);
     if standing.as_ref().is_some_and(|stay| stay.version_id == version.id) {
@@ -52,6 +52,14 @@ pub async fn set(ledger: &mut Ledger, given: &PreparedAlias, mode: Mode) -> Resu
     }))
 }
 
+fn of(artifact: ArtifactId) -> Touched {
+    Touched {
+        node: NodeRef::Artifact(artifact),
+        created: false,
+        previous: None,
+    }
+}
+
 fn at(version: VersionId) -> Touched {
     Touched {
         node: NodeRef::Version(version),
@@ -69,9 +77,14 @@ fn standing(ledger: &Ledger, key: &(ArtifactId, String)) -> Option<alias::Model>
         .cloned()
 }
 
-/// Why an alias cannot be set at a version, if it cannot.
-fn refusal(ledger: &Ledger, given: &PreparedAlias, version: &version::Model) -> Option<Rejection> {
-    if version.deleted_revision != NEVER {
+/// Why an alias cannot be set at a version, if it cannot; the version may not be there yet.
+fn refusal(
+    ledger: &Ledger,
+    given: &PreparedAlias,
+    owner: ArtifactId,
+    version: Option<&version::Model>,
+) -> Option<Rejection> {
+    if version.is_some_and(|version| version.deleted_revision != NEVER) {
         let message = format!(
             "The version {:?} is deleted: set the alias on another one.",
             given.version.name
@@ -82,8 +95,9 @@ fn refusal(ledger: &Ledger, given: &PreparedAlias, version: &version::Model) -> 
             message,
         ));
     }
-    let standing = standing(ledger, &(version.artifact_id, given.alias.clone()));
-    if standing.is_some_and(|stay| stay.version_id != version.id) && !given.overwrite {
+    let standing = standing(ledger, &(owner, given.alias.clone()));
+    let is_elsewhere = standing.is_some_and(|stay| Some(stay.version_id) != version.map(|version| version.id));
+    if is_elsewhere && !given.overwrite {
         let message = format!(
             "The alias {:?} stands at another version of this artifact: set overwrite to move it.",
             given.alias
@@ -110,17 +124,9 @@ pub fn remove(ledger: &mut Ledger, artifact: &Artifact, alias: &str) -> Result<V
         .filter(|stay| stay.ended_revision == NEVER)
         .cloned()
     else {
-        return Ok(Verdict::Unchanged(Touched {
-            node: NodeRef::Artifact(owner),
-            created: false,
-            previous: None,
-        }));
+        return Ok(Verdict::Unchanged(of(owner)));
     };
-    let touched = Touched {
-        node: NodeRef::Version(stay.version_id),
-        created: false,
-        previous: None,
-    };
+    let touched = at(stay.version_id);
     end(ledger, stay);
     Ok(Verdict::Applied(touched))
 }

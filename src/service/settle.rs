@@ -154,7 +154,10 @@ async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>, silent: &BTreeSet<Ver
     }
     ledger.flush().await?;
     let holders = ledger.holders(&left).await?;
-    let aliased = ledger.aliased(&left).await?;
+    let stays = ledger.stays_at(&left).await?;
+    let standing = stays.iter().filter(|stay| stay.ended_revision == NEVER);
+    let standing: BTreeSet<VersionId> = standing.map(|stay| stay.version_id).collect();
+    let aliased: BTreeSet<VersionId> = stays.iter().map(|stay| stay.version_id).collect();
     let mut unproduced = Vec::new();
     for digest in ledger.load_versions_by_id(&left).await? {
         let Some(row) = ledger.versions.get(&digest).cloned() else {
@@ -162,15 +165,22 @@ async fn let_go(ledger: &mut Ledger, left: Vec<VersionId>, silent: &BTreeSet<Ver
         };
         let id = row.id;
         let is_deleted = row.deleted_revision != NEVER;
-        let is_named = holders.named.contains(&id) || holders.produced.contains(&id) || aliased.contains(&id);
+        let is_held = holders.named.contains(&id) || holders.produced.contains(&id);
         if silent.contains(&id) {
+            // Where an alias has ended, the row that is withdrawn tells so.
+            let is_named = is_held || standing.contains(&id);
             unproduced.push((digest, row.clone(), is_named && !is_deleted));
             if is_deleted {
                 let tombstone = without_content(ledger, &row);
                 ledger.versions.put(digest, tombstone);
                 continue;
             }
-        } else if row.produced_revision != NEVER || is_deleted || is_named || holders.floated.contains(&id) {
+        } else if row.produced_revision != NEVER
+            || is_deleted
+            || is_held
+            || aliased.contains(&id)
+            || holders.floated.contains(&id)
+        {
             continue;
         }
         ledger.withdraw(digest, &row);

@@ -695,13 +695,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether an alias stands at a version, or ever has, after a flush.
-    pub async fn alias_has_stood(&mut self, version_id: VersionId, name: &str) -> Result<bool, StoreError> {
+    /// Whether an alias of an artifact stands at the version of a name, or ever has, after a flush. What had the name before and was
+    /// withdrawn counts too.
+    pub async fn alias_has_stood(&mut self, of: ArtifactId, alias: &str, version: &str) -> Result<bool, StoreError> {
         self.flush().await?;
         let stays = alias::Entity::find()
-            .filter(alias::Column::VersionId.eq(version_id))
-            .filter(alias::Column::Name.eq(name));
-        Ok(!self.tx.models(stays.limit(1)).await?.is_empty())
+            .filter(alias::Column::ArtifactId.eq(of))
+            .filter(alias::Column::Name.eq(alias));
+        let stays = self.tx.models(stays).await?;
+        let ids: BTreeSet<VersionId> = stays.into_iter().map(|stay| stay.version_id).collect();
+        let ids: Vec<VersionId> = ids.into_iter().collect();
+        let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::Id, &ids).await?;
+        Ok(rows.iter().any(|row| row.version == version))
     }
 
     /// Reads the open aliases of a version, after a flush.
@@ -866,10 +871,9 @@ impl Ledger {
         Ok(!self.tx.models(versions.limit(1)).await?.is_empty())
     }
 
-    /// Which of some versions have an alias, or have had one.
-    pub async fn aliased(&self, versions: &[VersionId]) -> Result<BTreeSet<VersionId>, StoreError> {
-        let stays = bulk::find::<alias::Entity, _>(&self.tx, alias::Column::VersionId, versions).await?;
-        Ok(stays.into_iter().map(|stay| stay.version_id).collect())
+    /// The aliases that stand at some versions, and those that have.
+    pub async fn stays_at(&self, versions: &[VersionId]) -> Result<Vec<alias::Model>, StoreError> {
+        bulk::find::<alias::Entity, _>(&self.tx, alias::Column::VersionId, versions).await
     }
 
     /// Reads what events about datasets come to.

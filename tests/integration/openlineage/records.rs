@@ -261,6 +261,24 @@ on_both_databases! {
         assert_eq!(found["metadata"]["schema"]["fields"][0]["name"], "x");
     }
 
+    async fn an_alias_that_has_ended_does_not_hold_what_events_take_back(db: TestDb) {
+        let app = TestApp::new(db.clone()).await;
+        let lake = json!({"project": NAMESPACE, "domain": "default", "name": "d"});
+        let alias = |version: &str, overwrite: bool| json!({"alias": {"artifact": lake, "version": version, "alias": "prod", "overwrite": overwrite}});
+        app.hear(&[run("r").on("COMPLETE", "10:00").writes("d").json(), run("x").on("COMPLETE", "10:00").writes("d").json()]).await;
+        app.ingest(&[alias("r", false)]).await;
+        app.ingest(&[alias("x", true)]).await;
+        app.hear(&[run("r").on("OTHER", "10:01").writes(dataset("d").version("v")).json()]).await;
+        assert_eq!(findings(&db).await, []);
+        assert_eq!(edges(&app).await, ["r -> d@v", "x -> d@x"]);
+        // What comes again does not undo what came after it, also where its version has gone since.
+        let revision = app.revision().await;
+        app.ingest(&[alias("r", false)]).await;
+        assert_eq!(app.revision().await, revision);
+        app.ingest(&[json!({"aliasRemoval": {"artifact": lake, "alias": "prod"}})]).await;
+        assert_eq!(findings(&db).await, []);
+    }
+
     async fn a_tombstone_stays_one_whoever_speaks_of_it(db: TestDb) {
         let record = || record_of("v", json!({"location": "s3://elsewhere", "card": "# card"}));
         let written = || wrote("r", "10:00", dataset("d").version("v").schema("x"));
