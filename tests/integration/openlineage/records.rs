@@ -252,6 +252,13 @@ on_both_databases! {
         assert_eq!((&found["location"], &found["metadata"]), (&json!("s3://elsewhere"), &json!({})));
     }
 
+    async fn what_a_run_records_of_its_own_stays_when_its_event_moves_to_another_name(db: TestDb) {
+        let recorded = on_lake(&execution("r").produces("d", &version("d", "r")).record());
+        let linked = Event(about(dataset("a").symlink("d")).at("10:10").json());
+        let found = one_in_any_order(db.backend(), &[Event(run("r").on("COMPLETE", "08:01").writes("d").json()), recorded, linked]).await;
+        assert_ne!(found["createdAt"], "2026-11-24T08:01:00Z", "nobody gives a time of it any more");
+    }
+
     async fn what_executions_of_records_give_out_are_records_too(db: TestDb) {
         let output = version("d", "v").with("location", "s3://elsewhere").with("metadata", json!({"rows": 3}));
         let recorded = on_lake(&execution("e").produces("d", &output).record());
