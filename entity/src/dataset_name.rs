@@ -1,4 +1,4 @@
-//! Which artifact a dataset's other name is of. It follows from all symlinks that have been said.
+//! Which artifact a dataset's other name is of, and was of before. It follows from all symlinks that have been said.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,7 +11,7 @@ pub struct Model {
     /// Given in order of recording.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
-    /// Digest of the key that the name makes; unique.
+    /// Digest of the key that the name makes; unique among those that have not ended.
     pub digest: Vec<u8>,
     /// The namespace of the name.
     pub namespace: String,
@@ -23,6 +23,8 @@ pub struct Model {
     pub dataset: String,
     /// The revision that recorded it.
     pub revision: i64,
+    /// The revision from which on the name is of another artifact; [`NEVER`](crate::NEVER) where it is still of this one.
+    pub ended_revision: i64,
 }
 
 /// None.

@@ -14,6 +14,7 @@ mod m20261124_000004_idempotency;
 mod m20261125_000005_origins;
 mod m20261125_000006_recorded_versions;
 mod m20261125_000007_order;
+mod m20261125_000008_former_names;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000005_origins::Migration),
             Box::new(m20261125_000006_recorded_versions::Migration),
             Box::new(m20261125_000007_order::Migration),
+            Box::new(m20261125_000008_former_names::Migration),
         ]
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{ArtifactId, artifact, dataset_name, dataset_story, symlink};
+use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
 use super::describe::Occasion;
@@ -195,21 +195,22 @@ async fn meanings(ledger: &mut Ledger, runs: &[Digest]) -> Result<Vec<(Digest, M
 fn rename(ledger: &mut Ledger, family: &Family, artifact_id: ArtifactId) -> Result<(), StoreError> {
     let kept = to_json(&family.kept)?;
     for (digest, name) in &family.names {
-        let known = ledger.names.get(digest).cloned();
-        let is_noted = known.as_ref().is_some_and(|known| known.artifact_id == artifact_id);
+        let known = ledger.names.get(digest);
+        let is_noted = known.is_some_and(|known| known.artifact_id == artifact_id);
         if is_noted || known.is_none() && *name == family.kept {
             continue;
         }
         let row = dataset_name::Model {
-            id: known.as_ref().map_or_else(|| ledger.next_event_id(), |known| known.id),
+            id: ledger.next_event_id(),
             digest: digest.to_vec(),
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             artifact_id,
             dataset: kept.clone(),
-            revision: known.map_or_else(|| ledger.revision(), |known| known.revision),
+            revision: ledger.revision(),
+            ended_revision: NEVER,
         };
-        ledger.names.put(*digest, row);
+        ledger.rename(*digest, row);
     }
     Ok(())
 }

@@ -230,6 +230,11 @@ pub async fn artifact_find_by_keys(
     Ok(found)
 }
 
+/// That a name was of its artifact.
+fn is_named(revision: &str) -> String {
+    format!("dataset_name.revision <= {revision} AND dataset_name.ended_revision > {revision}")
+}
+
 /// Artifacts by other names of their datasets, given by the digests of the keys that these make: an answer for each, in their order.
 async fn artifact_find_by_other_names(
     db: &impl Reader,
@@ -244,7 +249,8 @@ async fn artifact_find_by_other_names(
     let then = dialect::then_join(binds.backend);
     let sql = format!(
         "SELECT parent.key, {columns} FROM {parents} {then} dataset_name ON dataset_name.digest = parent.value \
-         AND dataset_name.revision <= {revision} {then} artifact ON artifact.id = dataset_name.artifact_id AND {}",
+         AND {} {then} artifact ON artifact.id = dataset_name.artifact_id AND {}",
+        is_named(&revision),
         is_there(&revision)
     );
     let rows = binds.all(db, &sql).await?;
@@ -264,9 +270,10 @@ pub async fn artifact_other_names(
     let then = dialect::then_join(binds.backend);
     let sql = format!(
         "SELECT parent.key, dataset_name.namespace, dataset_name.name FROM {parents} {then} dataset_name \
-         ON dataset_name.artifact_id = parent.value AND dataset_name.revision <= {revision} \
+         ON dataset_name.artifact_id = parent.value AND {} \
          {then} artifact ON artifact.id = parent.value AND artifact.key_digest <> dataset_name.digest \
-         ORDER BY dataset_name.namespace, dataset_name.name"
+         ORDER BY dataset_name.namespace, dataset_name.name",
+        is_named(&revision)
     );
     deal(of.len(), &binds.many(db, &sql, 3).await?, |cells| {
         Ok((cells.next()?, cells.next()?))

@@ -74,6 +74,7 @@ pub struct Ledger {
     new_resolved: Additions<resolved_input::Model, (ExecutionId, Vec<u8>)>,
     partition_values: Additions<partition_value::Model, (PartitionId, String)>,
     ended_aliases: Additions<alias::Model, i64>,
+    ended_names: Additions<dataset_name::Model, i64>,
     /// Whether rows that were read have been given up since.
     forgotten: bool,
     /// Whether something was written before the last flush.
@@ -211,6 +212,7 @@ impl Ledger {
             new_resolved: Additions::new(),
             partition_values: Additions::new(),
             ended_aliases: Additions::new(),
+            ended_names: Additions::new(),
             forgotten: false,
             written: false,
         })
@@ -313,6 +315,7 @@ impl Ledger {
         self.new_resolved.begin();
         self.partition_values.begin();
         self.ended_aliases.begin();
+        self.ended_names.begin();
     }
 
     /// Takes back what was done since [`Ledger::begin`].
@@ -338,6 +341,7 @@ impl Ledger {
         self.new_resolved.undo();
         self.partition_values.undo();
         self.ended_aliases.undo();
+        self.ended_names.undo();
     }
 
     /// Gives up the versions and partitions that were read: statements of this transaction have changed them.
@@ -495,6 +499,23 @@ impl Ledger {
             .add((value.partition_id, value.key.clone()), value);
     }
 
+    /// Has another name be of another artifact from now on.
+    pub fn rename(&mut self, digest: Digest, is: dataset_name::Model) {
+        match self.names.get(&digest).cloned() {
+            // Nobody has seen what was made in this very revision.
+            Some(was) if was.revision == is.revision => {
+                self.names.put(digest, dataset_name::Model { id: was.id, ..is });
+            }
+            was => {
+                if let Some(mut was) = was {
+                    was.ended_revision = is.revision;
+                    self.ended_names.add(was.id, was);
+                }
+                self.names.put(digest, is);
+            }
+        }
+    }
+
     /// Ends a stay of an alias that began in an earlier revision.
     pub fn end_alias(&mut self, mut stay: alias::Model) {
         stay.ended_revision = self.revision();
@@ -573,7 +594,7 @@ impl Ledger {
         let unknown = unread(&self.names, names);
         let rows =
             bulk::find::<dataset_name::Entity, _>(&self.tx, dataset_name::Column::Digest, &bytes(&unknown)).await?;
-        for row in rows {
+        for row in rows.into_iter().filter(|row| row.ended_revision == NEVER) {
             self.names.read(digest(&row.digest)?, Some(row));
         }
         mark_absent(&mut self.names, unknown);
@@ -995,6 +1016,12 @@ impl Ledger {
         together
             .insert::<symlink::Entity>(&self.tx, &self.symlinks.take_unsaved().new)
             .await?;
+        let ended = self.ended_names.take();
+        if !ended.is_empty() {
+            // Of two rows of one name the first has to end before the other is there.
+            together.write(&self.tx).await?;
+            bulk::update::<dataset_name::Entity>(&self.tx, &ended).await?;
+        }
         for rows in self.names.take_unsaved().both() {
             together.update::<dataset_name::Entity>(&self.tx, &rows).await?;
         }

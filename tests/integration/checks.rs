@@ -713,6 +713,11 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("other names", "dataset_name ", "UPDATE dataset_name SET dataset = '{}'"),
     ("other names", "artifact ", "UPDATE dataset_name SET artifact_id = 1"),
     (
+        "other names",
+        "dataset_name ",
+        "UPDATE dataset_name SET ended_revision = revision + 1",
+    ),
+    (
         "merged artifacts",
         "artifact ",
         "UPDATE version SET ordinal = abs(ordinal)",

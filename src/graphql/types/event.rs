@@ -12,6 +12,7 @@ use crate::domain::openlineage::EventKind as StoredKind;
 use crate::graphql::enums::{EventKind, EventType};
 use crate::graphql::error::ApiError;
 use crate::graphql::loaders::facts::EventBody;
+use crate::graphql::loaders::nodes::ArtifactByKey;
 use crate::graphql::resources::Resources;
 use crate::graphql::scalars::{DateTime, Json};
 use crate::graphql::view::View;
@@ -80,14 +81,10 @@ impl Event {
         found.transpose()
     }
 
-    /// The artifact that its dataset is; null for an event about a run or a job.
+    /// The artifact that its dataset is, by whatever name; null for an event about a run or a job.
     async fn artifact(&self, ctx: &Context<'_>) -> Option<Result<Artifact, ApiError>> {
-        let id = self.row.artifact_id?;
-        let found = match Resources::of(ctx) {
-            Ok(resources) => Artifact::find(resources, self.view, id).await,
-            Err(error) => Err(error),
-        };
-        found.transpose()
+        (self.row.kind == StoredKind::Dataset).then_some(())?;
+        self.artifact_by_name(ctx).await.transpose()
     }
 
     /// The event: its JSON as it was sent, on one line.
@@ -106,6 +103,13 @@ impl Event {
 }
 
 impl Event {
+    /// By name, since a symlink may have told since that it is of another artifact.
+    async fn artifact_by_name(&self, ctx: &Context<'_>) -> Result<Option<Artifact>, ApiError> {
+        let key = self.row.subject.key();
+        let row = Resources::of(ctx)?.load(ArtifactByKey, self.view.scope, key).await?;
+        Ok(row.map(|row| Artifact { row, view: self.view }))
+    }
+
     fn subject(&self) -> EventName {
         EventName {
             namespace: self.row.subject.namespace.clone(),

@@ -85,7 +85,7 @@ impl Execution {
 }
 
 /// One run of a workflow or a task: it consumes versions and produces versions. Its own fields are those known now, also inside
-/// `at`; which inputs, outputs and children it has is as of then.
+/// `at`; which inputs and outputs it has is as of then. Its children are the executions of then whose `parent` it is now.
 #[Object]
 impl Execution {
     /// Its id, such as `execution_c4`.

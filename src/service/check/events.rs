@@ -192,10 +192,7 @@ impl<F: FnMut(Told)> Check<F> {
             for owner in &owners {
                 let family = Family::of(&self.snapshot, owner).await?;
                 let column = dataset_name::Column::ArtifactId;
-                let names = self
-                    .snapshot
-                    .with::<dataset_name::Entity, _>(column, &[owner.id])
-                    .await?;
+                let names = self.snapshot.names(column, &[owner.id]).await?;
                 for (row, right) in family.wrong(owner, &names) {
                     self.found("other names", row, right);
                 }
@@ -230,7 +227,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) async fn of(snapshot: &Snapshot, digests: BTreeSet<Vec<u8>>) -> Result<Self, StoreError> {
         let digests: Vec<Vec<u8>> = digests.into_iter().collect();
-        let other = snapshot.with::<dataset_name::Entity, _>(dataset_name::Column::Digest, &digests);
+        let other = snapshot.names(dataset_name::Column::Digest, &digests);
         let other = other.await?.into_iter().map(|row| (row.digest.clone(), row)).collect();
         let own = snapshot.with::<artifact::Entity, _>(artifact::Column::KeyDigest, &digests);
         let own = own.await?.into_iter().map(|row| (row.key_digest, row.id)).collect();
@@ -594,15 +591,11 @@ async fn members(snapshot: &Snapshot, id: ArtifactId) -> Result<Option<(Dataset,
     };
     let dataset = dataset_of(&row);
     let column = dataset_name::Column::Digest;
-    let other = snapshot
-        .with::<dataset_name::Entity, _>(column, std::slice::from_ref(&row.key_digest))
-        .await?;
+    let other = snapshot.names(column, std::slice::from_ref(&row.key_digest)).await?;
     if other.iter().any(|name| name.artifact_id != id) {
         return Ok(Some((dataset, Vec::new())));
     }
-    let names = snapshot
-        .with::<dataset_name::Entity, _>(dataset_name::Column::ArtifactId, &[id])
-        .await?;
+    let names = snapshot.names(dataset_name::Column::ArtifactId, &[id]).await?;
     let names: Vec<Vec<u8>> = names.into_iter().map(|name| name.digest).collect();
     let artifacts = snapshot
         .with::<artifact::Entity, _>(artifact::Column::KeyDigest, &names)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use entity::{ArtifactId, ExecutionId, VersionId, dataset_name, edge, event, floating_input, symlink, version};
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_name, edge, event, floating_input, symlink, version};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value};
 
 use super::Snapshot;
@@ -70,7 +70,7 @@ impl Snapshot {
         let rows = self
             .with::<edge::Entity, _>(edge::Column::ExecutionId, executions)
             .await?;
-        let standing = rows.into_iter().filter(|row| row.ended_revision == entity::NEVER);
+        let standing = rows.into_iter().filter(|row| row.ended_revision == NEVER);
         Ok(standing
             .map(|row| ((row.execution_id, row.role, row.name, row.version_id), row.is_recorded))
             .collect())
@@ -97,6 +97,17 @@ impl Snapshot {
         Ok(found)
     }
 
+    /// Of which artifacts names are now, by a column.
+    pub async fn names<V: Into<Value> + Clone>(
+        &self,
+        column: dataset_name::Column,
+        keys: &[V],
+    ) -> Result<Vec<dataset_name::Model>, StoreError> {
+        let mut rows = self.with::<dataset_name::Entity, _>(column, keys).await?;
+        rows.retain(|row| row.ended_revision == NEVER);
+        Ok(rows)
+    }
+
     /// The artifacts after an id that have other names, ascending.
     pub async fn artifacts_with_names(&self, after: i64) -> Result<Vec<ArtifactId>, StoreError> {
         let select = dataset_name::Entity::find()
@@ -105,6 +116,7 @@ impl Snapshot {
         let rows = select
             .distinct()
             .filter(dataset_name::Column::ArtifactId.gt(after))
+            .filter(dataset_name::Column::EndedRevision.eq(NEVER))
             .order_by_asc(dataset_name::Column::ArtifactId)
             .limit(LONG_CHUNK);
         Ok(rows.into_tuple().all(&self.transaction).await?)
@@ -115,7 +127,7 @@ impl Snapshot {
         let select = version::Entity::find()
             .filter(version::Column::Id.gt(after))
             .filter(version::Column::IsDescribed.eq(true))
-            .filter(version::Column::ProducedRevision.lt(entity::NEVER))
+            .filter(version::Column::ProducedRevision.lt(NEVER))
             .filter(version::Column::Ordinal.gt(0));
         let rows = select.order_by_asc(version::Column::Id).limit(LONG_CHUNK);
         Ok(rows.all(&self.transaction).await?)

@@ -177,7 +177,7 @@ pub const CHECKED_TABLES: [CheckedTable; 18] = [
         name: "dataset_name",
         row: "'dataset_name ' || t.id",
         references: &[("artifact_id", "artifact")],
-        revisions: &["revision"],
+        revisions: &["revision", "ended_revision"],
         counter: Some("event_id"),
     },
     CheckedTable {
@@ -190,7 +190,7 @@ pub const CHECKED_TABLES: [CheckedTable; 18] = [
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 36] = [
+const INVARIANTS: [(&str, &str); 37] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -357,21 +357,27 @@ const INVARIANTS: [(&str, &str); 36] = [
     (
         "other names",
         "SELECT 'symlink ' || s.id, 'both names are of one artifact'
-         FROM symlink s LEFT JOIN dataset_name n ON n.digest = s.alias_digest LEFT JOIN artifact a ON a.key_digest = s.alias_digest
-           LEFT JOIN dataset_name m ON m.digest = s.dataset_digest LEFT JOIN artifact b ON b.key_digest = s.dataset_digest
+         FROM symlink s LEFT JOIN dataset_name n ON n.digest = s.alias_digest AND n.ended_revision = {never} LEFT JOIN artifact a ON a.key_digest = s.alias_digest
+           LEFT JOIN dataset_name m ON m.digest = s.dataset_digest AND m.ended_revision = {never} LEFT JOIN artifact b ON b.key_digest = s.dataset_digest
          WHERE coalesce(n.artifact_id, a.id, 0) <> coalesce(m.artifact_id, b.id, -1)",
+    ),
+    (
+        "other names",
+        "SELECT 'dataset_name ' || n.id, 'the name is of another artifact from revision ' || n.ended_revision || ' on, where this one ended'
+         FROM dataset_name n WHERE n.ended_revision <> {never}
+           AND NOT EXISTS (SELECT 1 FROM dataset_name m WHERE m.digest = n.digest AND m.revision = n.ended_revision)",
     ),
     (
         "merged artifacts",
         "SELECT 'artifact ' || a.id, 'it is the artifact of no name, since it is another one'
          FROM artifact a WHERE a.merged_revision <> {never} AND a.returned_revision = {never}
-           AND EXISTS (SELECT 1 FROM dataset_name n WHERE n.artifact_id = a.id)",
+           AND EXISTS (SELECT 1 FROM dataset_name n WHERE n.artifact_id = a.id AND n.ended_revision = {never})",
     ),
     (
         "merged artifacts",
         "SELECT 'artifact ' || a.id, 'its name is another name of the artifact that it is'
          FROM artifact a WHERE a.merged_revision <> {never}
-           AND NOT EXISTS (SELECT 1 FROM dataset_name n WHERE n.digest = a.key_digest)",
+           AND NOT EXISTS (SELECT 1 FROM dataset_name n WHERE n.digest = a.key_digest AND n.ended_revision = {never})",
     ),
     (
         "merged artifacts",

@@ -339,6 +339,19 @@ on_both_databases! {
         assert_eq!(artifact(&app, "table", "name").await["name"], "a/path");
     }
 
+    async fn an_event_about_a_dataset_is_of_the_artifact_that_it_is(db: TestDb) {
+        let events = [about(dataset("d")).json(), about(dataset("a").symlink("d")).json()];
+        for order in [[0, 1], [1, 0]] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for place in order {
+                app.hear(std::slice::from_ref(&events[place])).await;
+            }
+            let found = app.data("{ events { nodes { dataset { name } artifact { name } } } }", json!({})).await;
+            let nodes = found["events"]["nodes"].as_array().unwrap();
+            assert!(nodes.iter().all(|event| event["artifact"]["name"] == "a"), "{order:?}: {found}");
+        }
+    }
+
     async fn jobs_and_datasets_are_heard_apart_from_runs(db: TestDb) {
         let app = TestApp::new(db).await;
         app.hear(&[

@@ -10,6 +10,7 @@ use super::{
     soundness::{Step, heard, recorded, told},
 };
 use crate::{
+    checks::findings,
     on_both_databases,
     support::{
         TestApp, TestDb,
@@ -20,7 +21,7 @@ use crate::{
 
 /// What versions there are of each artifact, and how many; what events say of them apart, which is what is known now.
 const VERSIONS: &str =
-    "artifacts(first: 100, orderBy: {field: NAME, direction: ASC}) { totalCount nodes { name versionCount
+    "artifacts(first: 100, orderBy: {field: NAME, direction: ASC}) { totalCount nodes { name otherNames { name } versionCount
     versions(first: 100, orderBy: {field: VERSION, direction: ASC}) { totalCount nodes { version state aliases } } } }";
 
 /// What is answered now, or as of a revision: edges, and versions.
@@ -111,6 +112,32 @@ on_both_databases! {
         assert_eq!(edges(&app).await[0], "model@unversioned? -> early");
         assert_eq!(answers(&app, Some(between)).await, seen);
         assert_eq!(edges_as_of(&app, Some(1)).await, ["model@unversioned? -> late"]);
+    }
+
+    async fn a_name_was_of_another_artifact_before(db: TestDb) {
+        let app = TestApp::new(db.clone()).await;
+        let steps = [
+            run("r").on("COMPLETE", "10:00").writes(dataset("b").symlink("table")).json(),
+            run("x").on("COMPLETE", "10:30").writes("a").json(),
+            run("r2").on("COMPLETE", "11:00").writes(dataset("a").symlink("table")).json(),
+            run("r3").on("COMPLETE", "12:00").writes(dataset("A2").symlink("table")).json(),
+        ];
+        let fields = "{ artifacts { nodes { name otherNames { name } } }
+            artifact(key: {project: \"s3://lake\", domain: \"default\", name: \"table\"}) { name latest { version } } }";
+        let mut answers = Vec::new();
+        for step in &steps {
+            app.hear(std::slice::from_ref(step)).await;
+            answers.push(app.data(fields, json!({})).await);
+        }
+        assert_eq!(answers[0]["artifact"], json!({"name": "b", "latest": {"version": "r"}}));
+        assert_eq!(answers[1]["artifact"], answers[0]["artifact"]);
+        assert_eq!(answers[2]["artifact"]["name"], "a");
+        assert_eq!(answers[3]["artifact"]["name"], "A2");
+        let then = format!("query($number: Long!) {{ at(asOf: {{revision: $number}}) {fields} }}");
+        for (answer, revision) in answers.iter().zip(1..) {
+            assert_eq!(app.data(&then, json!({"number": revision})).await["at"], *answer, "as of {revision}");
+        }
+        assert_eq!(findings(&db).await, []);
     }
 
     async fn what_was_answered_is_answered_as_of_then(db: TestDb) {
