@@ -1,5 +1,7 @@
 //! JSON of any depth that a document may have, and on one line.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
@@ -62,6 +64,43 @@ pub fn read_nested<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_jso
     let value = T::deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// A text with U+FFFD for each half of a surrogate pair that is escaped by itself. JSON may have one, and Python writes it for a byte
+/// of a path that is no UTF-8; no text of ours can.
+pub fn without_lone_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\ud") && !text.contains("\\uD") {
+        return Cow::Borrowed(text);
+    }
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        whole.push_str(before);
+        let length = match (surrogate(escape), surrogate(escape.get(6..).unwrap_or_default())) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => {
+                whole.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            // Of two characters at least, in a text that is JSON.
+            (None, _) => escape.char_indices().nth(2).map_or(escape.len(), |(end, _)| end),
+        };
+        let (escape, behind) = escape.split_at(length);
+        whole.push_str(escape);
+        rest = behind;
+    }
+    whole.push_str(rest);
+    Cow::Owned(whole)
+}
+
+/// The half of a surrogate pair that an escape at the beginning of a text is.
+fn surrogate(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let unit = u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)?;
+    (0xd800..=0xdfff).contains(&unit).then_some(unit)
 }
 
 /// The numbers of a JSON text that are read as the nearest of 64 bits, as they are spelled and in ascending order.
@@ -132,7 +171,28 @@ pub fn without_nul(value: &mut Value) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{inexact_numbers, nesting, on_one_line, read, without_nul};
+    use super::{inexact_numbers, nesting, on_one_line, read, without_lone_surrogates, without_nul};
+
+    #[test]
+    fn half_a_pair_by_itself_is_replaced() {
+        let whole = |text: &str| without_lone_surrogates(text).into_owned();
+        for same in [
+            r#""a""#,
+            r#""\ud83d\ude00""#,
+            r#""\\ud800""#,
+            r#""\u00e9\n""#,
+            r#""\uD83D\uDE00\\""#,
+        ] {
+            assert_eq!(whole(same), same);
+        }
+        assert_eq!(whole(r#"{"a\udc00":"x\ud800y"}"#), r#"{"a\ufffd":"x\ufffdy"}"#);
+        assert_eq!(whole(r#""\ud800\ud83d\ude00\ude00""#), r#""\ufffd\ud83d\ude00\ufffd""#);
+        assert_eq!(whole(r#""\ud800é\\\udfff""#), r#""\ufffdé\\\ufffd""#);
+        // What is no JSON stays so, for whoever reads it next.
+        for broken in [r#""\ud80"#, r#""\ud800"#, r#"\ud800\"#, r#""\ud8é0""#] {
+            let _ = whole(broken);
+        }
+    }
 
     #[test]
     fn deep_values_are_read_up_to_the_limit() {

@@ -277,12 +277,22 @@ impl Event {
     /// # Errors
     /// When it is no JSON, or no event of one of the three kinds; the argument is the path of the member that is wrong.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = &*json::without_lone_surrogates(text);
         if json::nesting(text) > json::GIVEN_NESTING_MAXIMUM {
             let limit = json::GIVEN_NESTING_MAXIMUM;
             let message = format!("The event is nested deeper than {limit} levels.");
             return Err(Invalid::new("", message));
         }
-        let not_json = |error| Invalid::new("", format!("The event is no JSON: {error}."));
+        let not_json = |error: serde_json::Error| {
+            let error = error.to_string();
+            if error.starts_with("number out of range") {
+                let message = format!(
+                    "The event has a number beyond what 64 bits can hold, about 1.8e308 ({error}): send it as a text."
+                );
+                return Invalid::new("", message);
+            }
+            Invalid::new("", format!("The event is no JSON: {error}."))
+        };
         let mut event: Part<'_> = json::read_nested(text).map_err(not_json)?;
         let mut content = Vec::with_capacity(text.len());
         event.write(&mut content).map_err(not_json)?;

@@ -205,6 +205,22 @@ on_both_databases! {
         assert_eq!(execution(&app, "self", "parent { name }").await["parent"], json!(null));
     }
 
+    async fn half_a_surrogate_pair_and_a_huge_number_do_not_break_the_rest(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let text = |id: &str, what: &str| run(id).on("START", "10:00").facet("run", "note", json!({"is": "HERE"})).json().to_string().replace("\"HERE\"", what);
+        let half = text("half", r#""a\udc80b""#);
+        let reply = post(&app, "/api/v1/lineage", "application/json", half.clone()).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        let note = execution(&app, "half", "metadata").await["metadata"]["run"]["note"]["is"].clone();
+        assert_eq!(note, "a\u{fffd}b");
+        let batch = format!("[{half},{},{}]", text("huge", "1e400"), text("good", "1e300"));
+        let body = post(&app, "/api/v1/lineage/batch", "application/json", batch).await.json();
+        assert_eq!(body["summary"]["successful"], 2, "{body}");
+        let failed = &body["failed_events"][0];
+        assert_eq!((&failed["index"], &failed["code"]), (&json!(1), &json!("BAD_USER_INPUT")), "{body}");
+        assert!(failed["reason"].as_str().unwrap().contains("send it as a text"), "{body}");
+    }
+
     async fn a_large_batch_is_recorded_in_parts(db: TestDb) {
         let app = TestApp::new(db).await;
         let of = |n: usize| run(&format!("r{n}")).on("START", "10:00").facet("run", "large", json!({"text": "x".repeat(3 << 20)}));
