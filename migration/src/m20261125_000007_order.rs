@@ -21,6 +21,8 @@ struct Column {
     column: &'static str,
     index: Index,
     near: Near,
+    /// Which rows have something to be near to.
+    only: &'static str,
 }
 
 /// What the digests of a column are near to.
@@ -38,6 +40,7 @@ const COLUMNS: [Column; 4] = [
             sql: "(key_digest, (CASE WHEN ordinal < 0 THEN id ELSE 0 END))",
         },
         near: Near::Text("version"),
+        only: "",
     },
     Column {
         table: "execution",
@@ -47,6 +50,7 @@ const COLUMNS: [Column; 4] = [
             sql: "(key_digest)",
         },
         near: Near::Text("name"),
+        only: "",
     },
     Column {
         table: "partition",
@@ -56,6 +60,8 @@ const COLUMNS: [Column; 4] = [
             sql: "(digest)",
         },
         near: Near::Time("window_start"),
+        // A partition without a window has no time.
+        only: " WHERE granularity IS NOT NULL",
     },
     Column {
         table: "event",
@@ -65,24 +71,21 @@ const COLUMNS: [Column; 4] = [
             sql: "(digest)",
         },
         near: Near::Time("event_time"),
+        only: "",
     },
 ];
 
 impl Column {
     /// The statement that puts what a digest is near to in front of it.
     fn put_in_front(&self, backend: DbBackend) -> String {
-        let Self { table, column, .. } = self;
+        let Self {
+            table, column, only, ..
+        } = self;
         let front = match (&self.near, backend) {
             (Near::Text(name), DbBackend::Sqlite) => format!("substr(CAST({name} AS BLOB), 1, 32)"),
             (Near::Text(name), _) => format!("substring(convert_to({name}, 'UTF8') FOR 32)"),
             (Near::Time(name), DbBackend::Sqlite) => format!("unhex(printf('%016x', {name}))"),
             (Near::Time(name), _) => format!("int8send({name})"),
-        };
-        // A partition without a window has no time.
-        let only = if *table == "partition" {
-            " WHERE granularity IS NOT NULL"
-        } else {
-            ""
         };
         format!("UPDATE {table} SET {column} = CAST({front} || {column} AS {{bytes}}){only}")
     }

@@ -12,11 +12,11 @@ use super::prepare::{Artifact, Mode, PreparedVersion, known_artifact};
 use super::rejection::{Rejection, RejectionCode};
 use super::symlink::{kept_name, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
-use crate::domain::key::{ArtifactKey, Digest};
+use crate::domain::key::ArtifactKey;
 use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Event, Facet, RunStory, Written};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
-use crate::store::ledger::{Ledger, Needs};
+use crate::store::ledger::{Ledger, Needs, digest};
 
 /// By what something comes to be said of a version.
 #[derive(Clone, Copy, Debug)]
@@ -443,9 +443,7 @@ fn put(ledger: &mut Ledger, before: &version::Model, row: version::Model) -> Res
         // Inputs that were at it may belong at one that is later than it is now.
         ledger.note_produced(row.artifact_id, before.created_at);
     }
-    let digest = Digest::from_slice(&row.key_digest);
-    let digest =
-        digest.ok_or_else(|| StoreError::Inconsistent("a digest has not as many bytes as one has".to_owned()))?;
+    let digest = digest(&row.key_digest)?;
     ledger.versions.put(digest, row.clone());
     Ok(row)
 }

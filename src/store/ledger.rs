@@ -1125,7 +1125,11 @@ fn older(ids: impl Iterator<Item = i64>, last: i64) -> impl Iterator<Item = i64>
     ids.filter(move |id| *id <= last)
 }
 
-fn digest(stored: &[u8]) -> Result<Digest, StoreError> {
+/// A digest that was read back.
+///
+/// # Errors
+/// When it is none.
+pub fn digest(stored: &[u8]) -> Result<Digest, StoreError> {
     Digest::from_slice(stored)
         .ok_or_else(|| StoreError::Inconsistent("a digest has not as many bytes as one has".to_owned()))
 }
