@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use heirloom::config::Config;
 use heirloom::store::backup::{BackupError, Copied, backup};
+use heirloom::store::file::{COMPANIONS, beside, sqlite_file};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use super::database::{shown, sqlite_file};
-use super::output::{Partial, beside};
+use super::database::shown;
+use super::output::Partial;
 
 /// Where to copy to.
 #[derive(Debug, Args)]
@@ -24,14 +25,12 @@ pub struct Arguments {
     force: bool,
 }
 
-/// What SQLite keeps beside a database that is in use, or was not closed.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-
 /// Copies. It opens the file itself and brings nothing up to date, so that it can be made before a newer version migrates.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
-    let source = source(&config.database.url)?;
-    check(&source, &arguments)?;
-    let target = Partial::of(&arguments.file);
+    let url = &config.database.url;
+    let source = source(url)?;
+    let target = Partial::of(&arguments.file, url)?;
+    check(&arguments)?;
     remove(target.path())?;
     let (from, to) = (source.clone(), target.path().to_path_buf());
     let progress = progress();
@@ -44,7 +43,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     progress.finish_and_clear();
     let copied = copied.map_err(|error| unusable(&source, error));
     // Somebody may have made the file meanwhile.
-    let copied = copied.and_then(|copy| check(&source, &arguments).map(|()| copy));
+    let copied = copied.and_then(|copy| check(&arguments).map(|()| copy));
     let copy = match copied {
         Ok(copy) => copy,
         Err(error) => {
@@ -76,18 +75,13 @@ fn source(url: &str) -> Result<PathBuf> {
 }
 
 /// Refuses to write over what is wanted still.
-fn check(source: &Path, arguments: &Arguments) -> Result<()> {
+fn check(arguments: &Arguments) -> Result<()> {
     let file = &arguments.file;
     if !arguments.force && file.symlink_metadata().is_ok() {
         bail!(
             "{} is there already: name another file, or give --force to replace it",
             file.display()
         );
-    }
-    if let (Ok(one), Ok(other)) = (fs::canonicalize(source), fs::canonicalize(file))
-        && one == other
-    {
-        bail!("{} is the store itself: name another file", file.display());
     }
     if let Some(companion) = COMPANIONS
         .iter()

@@ -1,14 +1,14 @@
 //! Opening the database that a command works on, with a sentence for all that can be wrong with it.
 
 use std::fs::OpenOptions;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use heirloom::config::Config;
+use heirloom::store::file::{COMPANIONS, beside, is_same, sqlite_file};
 use heirloom::store::{Options, SchemaState, Store, StoreError};
-use percent_encoding::percent_decode_str;
 
 /// What to do about a database whose schema is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +107,22 @@ fn unusable(url: &str, error: StoreError) -> anyhow::Error {
     }
 }
 
-/// The path in a `sqlite:` URL.
-pub fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
-    let path = rest.split('?').next().unwrap_or(rest);
-    let is_file = !path.is_empty() && path != ":memory:" && !rest.contains("mode=memory");
-    is_file.then(|| PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()))
+/// Refuses a file to be written that is the store, or what SQLite keeps beside it.
+pub fn spare(url: &str, target: &Path) -> Result<()> {
+    let Some(store) = sqlite_file(url) else { return Ok(()) };
+    if is_same(&store, target) {
+        bail!("{} is the store itself: name another file", target.display());
+    }
+    if let Some(ending) = COMPANIONS
+        .iter()
+        .find(|ending| is_same(&beside(&store, ending), target))
+    {
+        bail!(
+            "{} belongs to the store, as its {ending}: name another file",
+            target.display()
+        );
+    }
+    Ok(())
 }
 
 /// The URL without its password, for logs and errors.
@@ -129,7 +139,7 @@ pub fn shown(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, sqlite_file};
+    use super::shown;
 
     #[test]
     fn no_password_is_shown() {
@@ -139,14 +149,5 @@ mod tests {
         );
         assert_eq!(shown("postgres://host/db"), "postgres://host/db");
         assert_eq!(shown("sqlite:a/b.sqlite"), "sqlite:a/b.sqlite");
-    }
-
-    #[test]
-    fn files_of_sqlite() {
-        let path = |url| sqlite_file(url).map(|path| path.display().to_string());
-        assert_eq!(path("sqlite:a%20b.sqlite?mode=rwc").as_deref(), Some("a b.sqlite"));
-        assert_eq!(path("sqlite:///tmp/x").as_deref(), Some("/tmp/x"));
-        assert_eq!(path("sqlite::memory:"), None);
-        assert_eq!(path("postgres://host/db"), None);
     }
 }

@@ -131,7 +131,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
         &edges,
         id,
     );
-    let mut output = Output::open(arguments.output.as_deref())?;
+    let mut output = Output::open(arguments.output.as_deref(), &config.database.url)?;
     output.writer().write_all(text.as_bytes())?;
     output.finish()?;
     if !walked.stops().is_empty() {

@@ -1,13 +1,15 @@
 //! Where an export goes: standard output, or a file that is there whole or not at all.
 
-use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use heirloom::store::file::beside;
+
+use super::database;
 
 /// A file in the making: it has another name until it is whole and on disk.
 #[derive(Debug)]
@@ -19,12 +21,18 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Of the file that is to be.
-    pub fn of(path: &Path) -> Self {
-        Self {
-            target: path.to_path_buf(),
-            path: beside(path, ".partial"),
+    /// Of the file that is to be, by a command that works on this database: neither of the two names is the store's. What
+    /// has the name may be a file, and nothing else: it will be replaced.
+    pub fn of(target: &Path, database: &str) -> Result<Self> {
+        let path = partial_name(target);
+        [target, &path]
+            .iter()
+            .try_for_each(|path| database::spare(database, path))?;
+        if target.metadata().is_ok_and(|there| !there.is_file()) {
+            bail!("{} is no regular file: name another", target.display());
         }
+        let target = target.to_path_buf();
+        Ok(Self { target, path })
     }
 
     /// Where it is until then.
@@ -45,11 +53,9 @@ impl Partial {
     }
 }
 
-/// The path of a file beside another, whose name goes on after the other's.
-pub fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    PathBuf::from(name)
+/// What a file is called until it is whole.
+pub fn partial_name(target: &Path) -> PathBuf {
+    beside(target, ".partial")
 }
 
 /// An open output.
@@ -67,17 +73,23 @@ enum Sink {
 }
 
 impl Output {
-    /// Opens a file, compressed when its name ends with `.gz`, or standard output.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
+    /// Opens a file, compressed when its name ends with `.gz`, or standard output. The file is none of the database's.
+    pub fn open(path: Option<&Path>, database: &str) -> Result<Self> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             return Ok(Self {
                 sink: Sink::Stdout(BufWriter::with_capacity(1 << 16, stdout())),
                 file: None,
             });
         };
-        let partial = Partial::of(path);
-        let file =
-            File::create(partial.path()).with_context(|| format!("cannot write {}", partial.path().display()))?;
+        let cannot = |path: &Path| format!("cannot write {}", path.display());
+        let (file, partial) = if is_stream(path) {
+            let opened = OpenOptions::new().write(true).open(path);
+            (opened.with_context(|| cannot(path))?, None)
+        } else {
+            let partial = Partial::of(path, database)?;
+            let created = File::create(partial.path());
+            (created.with_context(|| cannot(partial.path()))?, Some(partial))
+        };
         let file = BufWriter::with_capacity(1 << 16, file);
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
         let sink = if is_gzip {
@@ -85,10 +97,7 @@ impl Output {
         } else {
             Sink::Plain(file)
         };
-        Ok(Self {
-            sink,
-            file: Some(partial),
-        })
+        Ok(Self { sink, file: partial })
     }
 
     /// Where to write.
@@ -109,4 +118,18 @@ impl Output {
         }
         self.file.map_or(Ok(()), Partial::finish)
     }
+}
+
+/// Whether a path leads to a terminal, a pipe or the like, which takes what is written and is not replaced.
+#[cfg(unix)]
+fn is_stream(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = path.metadata().map(|there| there.file_type());
+    kind.is_ok_and(|kind| kind.is_char_device() || kind.is_fifo())
+}
+
+/// Whether a path leads to a terminal, a pipe or the like, which takes what is written and is not replaced.
+#[cfg(not(unix))]
+fn is_stream(_path: &Path) -> bool {
+    false
 }

@@ -17,6 +17,7 @@ pub mod execution;
 pub mod execution_list;
 pub mod explain;
 pub mod export;
+pub mod file;
 pub mod floating;
 pub mod idempotency;
 pub mod ledger;

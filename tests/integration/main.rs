@@ -24,6 +24,7 @@ mod merging;
 mod migrations;
 mod openlineage;
 mod outages;
+mod outputs;
 mod pages;
 mod prepared;
 mod rules;

@@ -61,6 +61,7 @@ impl Format {
 
 /// Exports.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
+    let url = &config.database.url;
     let store = database::open_existing(config, Behind::MigrateFile).await?;
     let mut export = store.export().await?;
     if let Some(revision) = arguments.as_of {
@@ -77,7 +78,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
         Progress::hidden()
     };
     let mut sink = Sink {
-        output: Output::open(arguments.output.as_deref())?,
+        output: Output::open(arguments.output.as_deref(), url)?,
         progress,
         written: 0,
     };

@@ -1,0 +1,103 @@
+//! The file that a store of SQLite is in: which one a URL names, and whether a path leads to it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+
+/// What SQLite keeps beside a database that is in use, or was not closed.
+pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// The path in a `sqlite:` URL; none when it names no file.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = rest.split('?').next().unwrap_or(rest);
+    let is_file = !path.is_empty() && path != ":memory:" && !rest.contains("mode=memory");
+    is_file.then(|| PathBuf::from(percent_decode_str(path).decode_utf8_lossy().into_owned()))
+}
+
+/// The path of a file beside another, whose name goes on after the other's.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// What tells a file from every other, whatever names lead to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of the file that a path leads to; none when there is none, or where the system has no such thing.
+    #[cfg(unix)]
+    pub fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Of the file that a path leads to; none when there is none, or where the system has no such thing.
+    #[cfg(not(unix))]
+    pub fn of(_path: &Path) -> Option<Self> {
+        None
+    }
+}
+
+/// Whether two paths lead to one file, or would, where it is not there yet.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let are_one_file = FileId::of(one).is_some_and(|id| FileId::of(other) == Some(id));
+    are_one_file || resolved(one).is_some_and(|place| resolved(other) == Some(place))
+}
+
+/// A path without links on its way. Its last part need not be there.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    if let Ok(whole) = fs::canonicalize(path) {
+        return Some(whole);
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?;
+    Some(directory.join(path.file_name()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{is_same, sqlite_file};
+
+    #[test]
+    fn files_of_sqlite() {
+        let path = |url| sqlite_file(url).map(|path| path.display().to_string());
+        assert_eq!(path("sqlite:a%20b.sqlite?mode=rwc").as_deref(), Some("a b.sqlite"));
+        assert_eq!(path("sqlite:///tmp/x").as_deref(), Some("/tmp/x"));
+        for none in ["sqlite::memory:", "sqlite:", "sqlite://?mode=rwc", "postgres://host/db"] {
+            assert_eq!(path(none), None, "{none}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_known_by_whatever_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("one"), "").unwrap();
+        fs::write(path("other"), "").unwrap();
+        fs::hard_link(path("one"), path("hard")).unwrap();
+        std::os::unix::fs::symlink("one", path("soft")).unwrap();
+        std::os::unix::fs::symlink(".", path("here")).unwrap();
+        for same in ["one", "hard", "soft", "here/one", "here/here/soft"] {
+            assert!(is_same(&path("one"), &path(same)), "{same}");
+        }
+        assert!(is_same(&path("none"), &path("here/none")));
+        assert!(!is_same(&path("one"), &path("other")) && !is_same(&path("none"), &path("nobody")));
+        assert!(!is_same(Path::new(""), Path::new("/")));
+    }
+}
