@@ -34,6 +34,7 @@ fn written_by_all(place: &Place, file: &Path) -> Vec<Said> {
         vec!["export", "--format", "prov-json", "--output", file],
         vec!["lineage", "flyte://av0.1/p/d/a", "--output", file],
         vec!["backup", "--force", file],
+        vec!["import", "--rejects", file, "-"],
     ];
     commands.iter().map(|command| place.run(command, b"")).collect()
 }
@@ -121,4 +122,54 @@ fn what_is_no_file_is_not_replaced_by_one() {
     });
     assert_eq!(place.run(&["export", "--output", pipe.to_str().unwrap()], b"").code, 0);
     assert_eq!(read.join().unwrap(), place.export());
+}
+
+#[test]
+fn rejects_are_written_over_nothing_that_is_read() {
+    let place = filled();
+    let good = place.write("good.jsonl", one_version());
+    let other = place.write("other.jsonl.partial", one_version());
+    let import = |rejects: &Path| {
+        let rejects = rejects.to_str().unwrap();
+        place.run(
+            &[
+                "import",
+                "--rejects",
+                rejects,
+                good.to_str().unwrap(),
+                other.to_str().unwrap(),
+            ],
+            b"",
+        )
+    };
+    for (rejects, read) in [(&good, &good), (&other, &other), (&place.path("other.jsonl"), &other)] {
+        let complaint = format!(
+            "{} is one of the files to import: name another for the rejects",
+            read.display()
+        );
+        refused(&import(rejects), &complaint);
+    }
+    for file in [&good, &other] {
+        assert_eq!(fs::read_to_string(file).unwrap(), one_version());
+    }
+}
+
+#[test]
+fn rejects_are_there_whole_or_not_at_all() {
+    let place = filled();
+    let rejects = place.write("rejects.jsonl", "of the import before\n");
+    let file = rejects.to_str().unwrap();
+    let said = place.run(&["import", "--rejects", file, "/nowhere/records.jsonl"], b"");
+    refused(&said, "cannot read /nowhere/records.jsonl");
+    assert_eq!(fs::read_to_string(&rejects).unwrap(), "of the import before\n");
+    assert_eq!(place.run(&["import", "--rejects", file, "-"], b"{}\n{}\n").code, 1);
+    assert_eq!(fs::read_to_string(&rejects).unwrap().lines().count(), 2);
+    assert_eq!(
+        place
+            .run(&["import", "--rejects", file, "-"], one_version().as_bytes())
+            .code,
+        0
+    );
+    assert_eq!(fs::read_to_string(&rejects).unwrap(), "", "none was rejected");
+    assert!(!place.path("rejects.jsonl.partial").exists());
 }

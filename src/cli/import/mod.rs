@@ -12,7 +12,6 @@ mod read;
 mod report;
 
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,8 +20,10 @@ use clap::{Args, ValueEnum};
 use heirloom::config::Config;
 use heirloom::server;
 use heirloom::service::Writer;
+use heirloom::store::file::is_same;
 
 use super::database::{self, Behind};
+use super::output::{Output, partial_name};
 use super::progress::Progress;
 pub use load::load;
 use report::Report;
@@ -61,7 +62,9 @@ pub enum Format {
 /// Imports.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let bytes = check(&arguments.files)?;
-    let rejects = arguments.rejects.as_deref().map(create).transpose()?;
+    let rejects = arguments.rejects.as_deref();
+    let rejects = rejects.map(|path| create(path, &arguments.files, &config.database.url));
+    let rejects = rejects.transpose()?;
     let behind = if arguments.migrate {
         Behind::Migrate
     } else {
@@ -113,7 +116,14 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn create(path: &Path) -> Result<Box<dyn Write>> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(Box::new(std::io::BufWriter::new(file)))
+/// Where rejects go to, which is none of the files that are read.
+fn create(path: &Path, inputs: &[PathBuf], database: &str) -> Result<Output> {
+    let is_read = |path: &&Path| inputs.iter().any(|input| !is_stdin(input) && is_same(input, path));
+    if let Some(read) = [path, &partial_name(path)].into_iter().find(is_read) {
+        bail!(
+            "{} is one of the files to import: name another for the rejects",
+            read.display()
+        );
+    }
+    Output::open(Some(path), database)
 }

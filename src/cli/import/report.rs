@@ -1,13 +1,13 @@
 //! What became of the records of an import: counts, and the rejected ones with their places.
 
 use std::fmt;
-use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Result;
 use heirloom::service::{Answer, Rejection, Verdict};
 use serde::Serialize;
 
+use super::super::output::Output;
 use super::super::progress::{Done, Progress};
 use super::read::{Batch, Place};
 
@@ -19,7 +19,7 @@ pub struct Report {
     summary: Summary,
     started: Instant,
     is_verbose: bool,
-    rejects: Option<Box<dyn Write>>,
+    rejects: Option<Output>,
     progress: Progress,
 }
 
@@ -36,7 +36,7 @@ pub struct Summary {
 
 impl Report {
     /// A report on nothing so far.
-    pub fn new(is_verbose: bool, rejects: Option<Box<dyn Write>>, progress: Progress) -> Self {
+    pub fn new(is_verbose: bool, rejects: Option<Output>, progress: Progress) -> Self {
         Self {
             summary: Summary::default(),
             started: Instant::now(),
@@ -87,7 +87,7 @@ impl Report {
                 argument,
                 message,
             };
-            writeln!(rejects, "{}", serde_json::to_string(&reject)?)?;
+            writeln!(rejects.writer(), "{}", serde_json::to_string(&reject)?)?;
         }
         if self.is_verbose || self.summary.rejected <= PRINTED {
             let at = if argument.is_empty() {
@@ -107,8 +107,8 @@ impl Report {
         if hidden > 0 && !self.is_verbose {
             eprintln!("… and {hidden} more: --verbose prints them all, --rejects FILE writes them to a file");
         }
-        if let Some(rejects) = &mut self.rejects {
-            rejects.flush()?;
+        if let Some(rejects) = self.rejects {
+            rejects.finish()?;
         }
         self.summary.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.summary)
