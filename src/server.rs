@@ -71,6 +71,10 @@ impl AppState {
 
 /// Whether the database answers and has the schema that this program wants.
 async fn readiness(store: &Store) -> Result<(), String> {
+    if store.check_file().is_err() {
+        let advice = "The database file has gone, or another has its name: put it back, or start the server again.";
+        return Err(advice.to_owned());
+    }
     match store.schema_state().await {
         Ok(SchemaState::Current) => Ok(()),
         Ok(SchemaState::Pending(steps)) => Err(format!("The migration {} is pending.", steps.join(", "))),

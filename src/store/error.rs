@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database cannot be reached, is full or read-only, or did not answer in time: the same may work later.
     #[error("the database is not available: {0}")]
     Unavailable(Arc<DbErr>),
+    /// The file that the store was opened on has gone, or another has its name: what were written would be lost.
+    #[error("{0}")]
+    Replaced(String),
     /// A row holds what no row should hold.
     #[error("the store is inconsistent: {0}")]
     Inconsistent(String),
@@ -24,7 +27,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Replaced(_))
     }
 }
 

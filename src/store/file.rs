@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::percent_decode_str;
+
+use super::StoreError;
 
 /// What SQLite keeps beside a database that is in use, or was not closed.
 pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -47,6 +50,44 @@ impl FileId {
     #[cfg(not(unix))]
     pub fn of(_path: &Path) -> Option<Self> {
         None
+    }
+}
+
+/// The file that a store was opened on. SQLite writes on to one that was deleted or replaced, and all of that is lost when it is closed.
+#[derive(Debug)]
+pub(super) struct OpenedFile {
+    path: PathBuf,
+    id: FileId,
+    is_told: AtomicBool,
+}
+
+impl OpenedFile {
+    /// The file of a database that has just been opened; none when it is no file, or where files cannot be told apart.
+    pub fn of(url: &str) -> Option<Self> {
+        let path = sqlite_file(url)?;
+        Some(Self {
+            id: FileId::of(&path)?,
+            path,
+            is_told: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes sure that the path still leads to the file, and says so in the log where it does not, once.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let found = FileId::of(&self.path);
+        if found == Some(self.id) {
+            self.is_told.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        let path = self.path.display();
+        let what = match found {
+            Some(_) => format!("another file has taken the place of the database file {path}"),
+            None => format!("the database file {path} has gone"),
+        };
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::error!("{what}: nothing is written until it is put back, or the process is started again");
+        }
+        Err(StoreError::Replaced(what))
     }
 }
 

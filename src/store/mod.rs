@@ -54,6 +54,7 @@ use sea_orm::{
 };
 
 pub use error::StoreError;
+use file::OpenedFile;
 use local::Local;
 pub use local::LocalRows;
 pub use scope::Scope;
@@ -88,6 +89,8 @@ pub struct Store {
     local: Option<Arc<Local>>,
     /// Writes to SQLite on the thread of whoever writes.
     local_writer: Option<Arc<LocalWriter>>,
+    /// What is written to, where it is a file.
+    file: Option<Arc<OpenedFile>>,
 }
 
 /// How far a database's schema is.
@@ -115,6 +118,7 @@ impl Store {
             is_writer_suspect,
             local: Local::of(&options.url).map(Arc::new),
             local_writer: LocalWriter::of(&options.url, options.timeout).map(Arc::new),
+            file: OpenedFile::of(&options.url).map(Arc::new),
         })
     }
 
@@ -144,18 +148,19 @@ impl Store {
             Some(writer) => Some(writer.turn().await),
             None => None,
         };
+        self.check_file()?;
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
         let transaction = self.writer.begin_with_options(options).await?;
-        Ok(Transaction::of_driver(transaction, turn))
+        Ok(Transaction::of_driver(transaction, turn, self.file.clone()))
     }
 
     /// The same for whoever has a thread to itself: on SQLite its statements run there, and keep the thread waiting.
     pub async fn begin_write_here(&self) -> Result<Transaction, StoreError> {
         match &self.local_writer {
-            Some(writer) => Transaction::here(writer).await,
+            Some(writer) => Transaction::here(writer, self.file.clone()).await,
             None => self.begin_write().await,
         }
     }
@@ -164,6 +169,14 @@ impl Store {
     pub fn replace_writer(&self) {
         self.is_writer_suspect.store(true, Ordering::Release);
         self.local_writer.iter().for_each(|writer| writer.replace());
+    }
+
+    /// Makes sure that the store is still in the file that it was opened on.
+    ///
+    /// # Errors
+    /// When the file has gone, or another has its name.
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 
     /// How far the schema is.

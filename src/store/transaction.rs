@@ -18,6 +18,7 @@ use sea_orm::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::cells::RowSet;
+use super::file::OpenedFile;
 use super::local::{self, LocalRows};
 use super::texts::{Form, text};
 use super::{Reader, StoreError, bulk};
@@ -111,6 +112,8 @@ impl LocalWriter {
 #[derive(Debug)]
 pub struct Transaction {
     on: On,
+    /// What it writes to, where it is a file.
+    file: Option<Arc<OpenedFile>>,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -154,21 +157,28 @@ impl Drop for Here {
 }
 
 impl Transaction {
-    pub(super) fn of_driver(transaction: DatabaseTransaction, turn: Option<OwnedMutexGuard<()>>) -> Self {
+    pub(super) fn of_driver(
+        transaction: DatabaseTransaction,
+        turn: Option<OwnedMutexGuard<()>>,
+        file: Option<Arc<OpenedFile>>,
+    ) -> Self {
         Self {
             on: On::Driver(transaction),
+            file,
             _turn: turn,
         }
     }
 
-    pub(super) async fn here(writer: &Arc<LocalWriter>) -> Result<Self, StoreError> {
+    pub(super) async fn here(writer: &Arc<LocalWriter>, file: Option<Arc<OpenedFile>>) -> Result<Self, StoreError> {
         let turn = writer.turn().await;
+        check(file.as_deref())?;
         let here = Here {
             connection: Mutex::new(Some(writer.begin()?)),
             writer: Arc::clone(writer),
         };
         Ok(Self {
             on: On::Here(here),
+            file,
             _turn: Some(turn),
         })
     }
@@ -261,8 +271,9 @@ impl Transaction {
         matches!(self.on, On::Here(_))
     }
 
-    /// Makes all of it durable.
+    /// Makes all of it durable. Where the file has gone meanwhile it is rolled back: what were written there would be lost.
     pub async fn commit(self) -> Result<(), StoreError> {
+        check(self.file.as_deref())?;
         match self.on {
             On::Driver(tx) => Ok(tx.commit().await?),
             On::Here(here) => here.end("COMMIT"),
@@ -321,6 +332,10 @@ impl Transaction {
             On::Here(_) => Err(DbErr::Custom("the transaction is not the driver's".to_owned())),
         }
     }
+}
+
+fn check(file: Option<&OpenedFile>) -> Result<(), StoreError> {
+    file.map_or(Ok(()), OpenedFile::check)
 }
 
 fn values_of(statement: &Statement) -> &[Value] {

@@ -163,6 +163,150 @@ async fn read_only_postgresql(db: TestDb) {
     assert_eq!(findings(&db).await, []);
 }
 
+/// A file that is deleted or replaced is written on to by whoever has it open, and lost when that process ends. So nothing is.
+#[cfg(unix)]
+mod replaced {
+    use std::{
+        fs,
+        io::Write as _,
+        path::PathBuf,
+        process::{Child, Stdio},
+        time::{Duration, Instant},
+    };
+
+    use serde_json::{Value, json};
+
+    use super::{TestDb, version};
+    use crate::support::process::{self, Server, heirloom};
+
+    const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
+
+    fn path(db: &TestDb, ending: &str) -> PathBuf {
+        PathBuf::from(format!("{}{ending}", db.url.trim_start_matches("sqlite:")))
+    }
+
+    /// Puts away the file and what is beside it, as whoever restores a backup without stopping the server does.
+    fn put_away(db: &TestDb) {
+        for ending in ["", "-wal", "-shm"] {
+            fs::rename(path(db, ending), path(db, &format!("{ending}.away"))).unwrap();
+        }
+    }
+
+    fn put_back(db: &TestDb) {
+        for ending in ["", "-wal", "-shm"] {
+            fs::rename(path(db, &format!("{ending}.away")), path(db, ending)).unwrap();
+        }
+    }
+
+    async fn write(server: &Server, name: &str) -> Value {
+        let answer = server
+            .query(INGEST, json!({"records": [version("orders", name).record()]}))
+            .await;
+        match answer["errors"][0]["extensions"]["code"].as_str() {
+            Some(code) => json!(code),
+            None => answer["data"]["ingest"]["applied"].clone(),
+        }
+    }
+
+    async fn ready(server: &Server) -> (u16, Value) {
+        let answer = reqwest::get(format!("{}/readyz", server.url)).await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap()["reason"].clone(),
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_acknowledged_when_the_file_has_gone() {
+        let db = TestDb::sqlite().await;
+        // With parameters, the driver's connection writes.
+        for url in [db.url.clone(), format!("{}?mode=rw", db.url)] {
+            let server = Server::start(&["serve", "--database", &url]);
+            assert_eq!(write(&server, "before").await, 1);
+            assert_eq!(ready(&server).await.0, 200);
+            put_away(&db);
+            for _ in 0..3 {
+                assert_eq!(write(&server, "lost").await, "UNAVAILABLE");
+            }
+            let (status, reason) = ready(&server).await;
+            assert!(
+                status == 503 && reason.as_str().unwrap().starts_with("The database file has gone"),
+                "{reason}"
+            );
+            assert_eq!(
+                server.log().matches("has gone: nothing is written").count(),
+                1,
+                "{}",
+                server.log()
+            );
+            assert!(!path(&db, "").exists(), "no other is made");
+            put_back(&db);
+            assert_eq!((write(&server, "after").await, ready(&server).await.0), (json!(1), 200));
+            server.kill();
+            let checked = process::run(&["check", "--database", &db.url]);
+            assert_eq!(checked.status.code(), Some(0), "{}", process::text(&checked.stdout));
+            fs::remove_file(path(&db, "")).unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_acknowledged_when_another_file_has_its_place_until_a_restart() {
+        let db = TestDb::sqlite().await;
+        let backup = db.copy().await;
+        let server = Server::start(&["serve", "--database", &db.url]);
+        assert_eq!(write(&server, "before").await, 1);
+        put_away(&db);
+        fs::rename(path(&backup, ""), path(&db, "")).unwrap();
+        assert_eq!(write(&server, "lost").await, "UNAVAILABLE");
+        assert_eq!(ready(&server).await.0, 503);
+        assert!(
+            server
+                .log()
+                .contains("another file has taken the place of the database file"),
+            "{}",
+            server.log()
+        );
+        server.kill();
+        let server = Server::start(&["serve", "--database", &db.url]);
+        assert_eq!((write(&server, "after").await, ready(&server).await.0), (json!(1), 200));
+        assert_eq!(db.number("SELECT count(*) FROM version").await, 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_import_ends_when_the_file_has_gone() {
+        let db = TestDb::sqlite().await;
+        let mut import: Child = heirloom(&["import", "--database", &db.url, "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = import.stdin.take().unwrap();
+        let batch = |name: &str| -> String {
+            let line = |n: usize| format!("{}\n", version("orders", &format!("{name}{n}")).record());
+            (0..1_000).map(line).collect()
+        };
+        input.write_all(batch("first").as_bytes()).unwrap();
+        let begun = Instant::now();
+        while db.number("SELECT count(*) FROM version").await == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing is recorded");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        put_away(&db);
+        // It may have ended before it has read all.
+        let _ = input.write_all(batch("second").as_bytes());
+        drop(input);
+        let said = import.wait_with_output().unwrap();
+        let err = process::text(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{err}");
+        let expected = [
+            "the database file ",
+            " has gone; 1000 records had been recorded before: run the same command again",
+        ];
+        assert!(expected.iter().all(|part| err.contains(part)), "{err}");
+    }
+}
+
 /// The real process with a real limit: the system refuses to let a file grow, as it does on a full disk. Only Linux can
 /// raise the limit of another process, as whatever user; the other tests of a full disk run everywhere.
 #[cfg(target_os = "linux")]

@@ -77,6 +77,8 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let batches = read::batches(arguments.files, arguments.format);
     let done = load(&writer, batches, |batch, answer| report.add(batch, answer)).await;
     let summary = report.finish()?;
+    // Why the database is not available, where it is known.
+    let done = done.map_err(|error| store.check_file().err().map_or(error, anyhow::Error::from));
     if let Err(error) = done {
         bail!(
             "{error:#}; {} records had been recorded before: run the same command again",

@@ -34,6 +34,7 @@ pub struct Server {
     child: Child,
     /// Such as `http://127.0.0.1:8080`.
     pub url: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -70,7 +71,7 @@ impl Server {
             let _ = child.kill();
             panic!("the server does not listen: {}", log.lock().unwrap())
         });
-        Self { child, url }
+        Self { child, url, log }
     }
 
     /// Runs an operation.
@@ -82,6 +83,11 @@ impl Server {
             .send()
             .await;
         sent.unwrap().json().await.unwrap()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// The process.
