@@ -424,10 +424,7 @@ impl Layers {
                 continue;
             };
             for (key, value) in keys {
-                match self.slot(&section, &key) {
-                    Some(slot) => *slot = value,
-                    None => self.unknown(&format!("{origin}: {section}.{key}")),
-                }
+                self.set(&format!("{origin}: {section}.{key}"), &section, &key, value);
             }
         }
     }
@@ -457,17 +454,23 @@ impl Layers {
         let Some(slot) = self.slot(section, key) else {
             return self.unknown(origin);
         };
-        match typed(slot, text) {
-            Some(value) => *slot = value,
-            None => {
-                let wanted = if slot.is_bool() {
-                    "true or false"
-                } else {
-                    "a whole number"
-                };
-                self.problems
-                    .push(format!("{origin} is {text:?}, but must be {wanted}"));
-            }
+        // What is no number is left as it is, and refused as such.
+        let value = typed(slot, text).unwrap_or_else(|| text.into());
+        self.set(origin, section, key, value);
+    }
+
+    /// Takes a value over, unless it is wrong by itself: then where it comes from is part of the complaint.
+    fn set(&mut self, origin: &str, section: &str, key: &str, value: Value) {
+        let Some(slot) = self.slot(section, key) else {
+            return self.unknown(origin);
+        };
+        if !slot.same_type(&value) {
+            let wanted = kind(slot);
+            self.problems.push(format!("{origin} is {value}, but must be {wanted}"));
+        } else if let Some(reason) = wrong(section, key, &value) {
+            self.problems.push(format!("{origin} is {value}: {reason}"));
+        } else {
+            *slot = value;
         }
     }
 
@@ -509,6 +512,24 @@ fn typed(like: &Value, text: &str) -> Option<Value> {
         ),
         _ => Value::String(text.to_owned()),
     })
+}
+
+/// What kind of value a setting has.
+fn kind(like: &Value) -> &'static str {
+    match like {
+        Value::Integer(_) => "a whole number",
+        Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list",
+        _ => "a text",
+    }
+}
+
+/// Why a setting cannot have a value, whatever the others have.
+fn wrong(section: &str, key: &str, value: &Value) -> Option<String> {
+    let mut alone = defaults();
+    *alone.get_mut(section)?.get_mut(key)? = value.clone();
+    let read = alone.try_into::<Config>();
+    read.err().map(|error| error.message().to_owned())
 }
 
 #[cfg(test)]
@@ -625,6 +646,26 @@ mod tests {
             assert!(text.contains(expected), "{expected} is missing in {text}");
         }
         assert!(!text.contains("secret"));
+    }
+
+    #[test]
+    fn a_value_that_is_wrong_says_where_it_comes_from() {
+        let values = "[limits]\ndepth = \"deep\"\naliases = -1\n[server]\nlisten = \"here\"\ncors_allowed_origins = [1]\n[telemetry]\nformat = true\n";
+        let file = file(values);
+        let environment = environment(&[("HEIRLOOM_TELEMETRY_FORMAT", "xml")]);
+        let text = problems(Config::load(Some(file.path()), environment, &[]));
+        let name = file.path().display();
+        for expected in [
+            format!("{name}: limits.depth is \"deep\", but must be a whole number"),
+            format!("{name}: limits.aliases is -1: "),
+            format!("{name}: server.listen is \"here\": "),
+            format!("{name}: server.cors_allowed_origins is [1]: "),
+            format!("{name}: telemetry.format is true, but must be a text"),
+            "HEIRLOOM_TELEMETRY_FORMAT is \"xml\": unknown variant `xml`, expected `text` or `json`".to_owned(),
+        ] {
+            assert!(text.contains(&expected), "{expected} is missing in {text}");
+        }
+        assert_eq!(text.lines().count(), 7, "{text}");
     }
 
     #[test]
