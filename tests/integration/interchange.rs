@@ -44,6 +44,17 @@ on_both_databases! {
         assert!(again.out.contains(" 0 applied") && again.out.contains(" 0 rejected"), "{again:?}");
     }
 
+    async fn a_byte_order_mark_before_an_instance_is_passed_over(db: TestDb) {
+        let place = Place::with(&db);
+        let good = std::fs::read(data("two-tasks.json")).unwrap();
+        let marked = [b"\xef\xbb\xbf", &good[..]].concat();
+        let (plain, packed) = (place.write("marked.json", &marked), place.write("packed.json.gz", gzip(&marked)));
+        let said = import_instances(&place, &[&plain, &packed]);
+        assert!(said.code == 0 && said.out.contains(" 0 rejected"), "{said:?}");
+        let empty = place.write("empty.json", b"\xef\xbb\xbf");
+        assert_eq!(import_instances(&place, &[&empty]).code, 1);
+    }
+
     async fn what_is_no_instance_is_rejected_by_file_and_path(db: TestDb) {
         let place = Place::with(&db);
         let good = data("two-tasks.json");

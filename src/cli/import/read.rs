@@ -23,6 +23,8 @@ const RECORDS: usize = 1_000;
 const BYTES: usize = 8 << 20;
 /// The longest line or event.
 pub const LONGEST: usize = 64 << 20;
+/// A byte order mark, in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Batches read ahead.
 const AHEAD: usize = 4;
 
@@ -133,7 +135,7 @@ impl Reading {
             Format::Records => self.lines(source, &mut last),
             Format::Openlineage => self.events(source, &mut last),
             Format::Wfformat => {
-                self.instance(path, source);
+                self.instance(path, without_mark(source)?);
                 Ok(())
             }
         });
@@ -165,7 +167,7 @@ impl Reading {
     fn line(&mut self, number: u64, bytes: &[u8]) {
         let mut text = bytes.trim_ascii();
         if number == 1 {
-            text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
+            text = text.strip_prefix(MARK).unwrap_or(text).trim_ascii();
         }
         if !text.is_empty() {
             let record = parse::record(text);
@@ -193,7 +195,7 @@ impl Reading {
     }
 
     /// One document, which is named by its file.
-    fn instance(&mut self, path: &Path, source: Box<dyn BufRead>) {
+    fn instance(&mut self, path: &Path, source: impl BufRead) {
         let instance = match Instance::read(source) {
             Ok(instance) => instance,
             Err(NoInstance { path, message }) => return self.refuse(Position::Path(0, path), message),
@@ -279,6 +281,16 @@ fn open(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Box<dyn BufRead>> {
     } else {
         Box::new(whole)
     })
+}
+
+/// What is read behind a byte order mark, if there is one.
+fn without_mark(mut source: impl BufRead) -> io::Result<impl BufRead> {
+    let mut start = Vec::new();
+    source.by_ref().take(3).read_to_end(&mut start)?;
+    if start == MARK {
+        start.clear();
+    }
+    Ok(Cursor::new(start).chain(source))
 }
 
 struct Counted {
