@@ -125,15 +125,23 @@ pub fn spare(url: &str, target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The URL without its password, for logs and errors.
+/// The URL without its password, for logs and errors. Where it cannot be told what is the password, nothing but the scheme.
 pub fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let rest = rest.split('?').next().unwrap_or(rest);
-    match rest.rsplit_once('@') {
-        Some((user, place)) => format!("{scheme}://{}@{place}", user.split(':').next().unwrap_or(user)),
-        None => format!("{scheme}://{rest}"),
+    if sqlite_file(url).is_some() {
+        return url.to_owned();
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    // A password with one of these signs in it, which had to be written otherwise.
+    if rest[authority.len()..].contains('@') {
+        return format!("{scheme}://…");
+    }
+    match authority.rsplit_once('@') {
+        Some((user, place)) => format!("{scheme}://{}@{place}{path}", user.split(':').next().unwrap_or(user)),
+        None => format!("{scheme}://{authority}{path}"),
     }
 }
 
@@ -148,6 +156,11 @@ mod tests {
             "postgres://user@host:5432/db"
         );
         assert_eq!(shown("postgres://host/db"), "postgres://host/db");
+        assert_eq!(shown("postgres://host?password=x"), "postgres://host");
+        for sign in ['/', '?', '#'] {
+            assert_eq!(shown(&format!("postgres://pw:SEC{sign}RET@host:1/db")), "postgres://…");
+        }
+        assert_eq!(shown("sqlite:///a/b@c?mode=ro"), "sqlite:///a/b@c?mode=ro");
         assert_eq!(shown("sqlite:a/b.sqlite"), "sqlite:a/b.sqlite");
     }
 }

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
     TransactionOptions, Value,
 };
 
+use super::file::sqlite_file;
 use super::{Options, StoreError};
 use crate::domain::key::Digest;
 
@@ -36,7 +38,8 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
         .acquire_timeout(options.timeout)
         .sqlx_logging(false);
     if options.url.starts_with("sqlite:") {
-        if options.url.contains(":memory:") || options.url.contains("mode=memory") {
+        // Without a name it is in memory too, or in a file that goes away.
+        if sqlite_file(&options.url).is_none() {
             let advice = "SQLite in memory cannot be shared by readers and the writer: name a file, such as sqlite:heirloom.sqlite.";
             return Err(StoreError::Configuration(advice.to_owned()));
         }
@@ -59,6 +62,12 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             });
         Ok(connect)
     } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+        // The driver would repeat the text, and the password in it.
+        if options.url.parse::<PgConnectOptions>().is_err() {
+            let advice = "The URL of the PostgreSQL database cannot be read: write postgres://user:password@host:5432/database, \
+                          with %2F for / and so on in the password.";
+            return Err(StoreError::Configuration(advice.to_owned()));
+        }
         connect
             .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .statement_timeout(options.timeout)

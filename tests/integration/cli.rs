@@ -395,6 +395,19 @@ fn a_database_that_cannot_be_used_is_one_sentence() {
         ),
         (format!("sqlite:{}", file.display()), "is no SQLite database"),
         ("sqlite::memory:".to_owned(), "SQLite in memory"),
+        ("sqlite:".to_owned(), "name a file, such as sqlite:heirloom.sqlite"),
+        (
+            "sqlite://?mode=rwc".to_owned(),
+            "name a file, such as sqlite:heirloom.sqlite",
+        ),
+        (
+            "postgres://user:secret/secret@127.0.0.1:1/postgres".to_owned(),
+            "The URL of the PostgreSQL database cannot be read",
+        ),
+        (
+            "postgres://127.0.0.1:x/postgres?password=secret".to_owned(),
+            "with %2F for / and so on in the password",
+        ),
         ("mysql://user:secret@host/db".to_owned(), "database.url must begin with"),
     ];
     for (url, expected) in cases {
@@ -409,6 +422,30 @@ fn a_database_that_cannot_be_used_is_one_sentence() {
     let said = place.run(&["export"], b"");
     assert_eq!(said.code, 2);
     assert!(said.err.starts_with("heirloom: there is no database file"), "{said:?}");
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for url in [
+        "postgres://user:secret/secret@127.0.0.1:1/postgres",
+        "postgres://user:secret?secret@127.0.0.1:1/postgres",
+        "postgres://127.0.0.1:x/postgres?password=secret",
+        "postgres://user:secret@127.0.0.1:1/postgres?sslmode=secret",
+        "postgres://user:secret@127.0.0.1:1/postgres?password=secret",
+    ] {
+        for command in [
+            &["export"][..],
+            &["check"],
+            &["migrate"],
+            &["backup", "/nowhere/copy"],
+            &["serve"],
+        ] {
+            let always = ["--database", url, "--set", "database.acquire_timeout_ms=50"];
+            let said = heirloom(&[&always, command].concat(), b"");
+            assert_eq!((said.code, said.err.lines().count()), (2, 1), "{said:?}");
+            assert!(!said.err.contains("secret"), "{url}: {said:?}");
+        }
+    }
 }
 
 #[test]
