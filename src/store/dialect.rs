@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::Connection;
-use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, IsolationLevel, Statement,
-    TransactionOptions, Value,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, IsolationLevel,
+    RuntimeErr, SqlxError, Statement, TransactionOptions, Value,
 };
 
 use super::file::sqlite_file;
@@ -79,6 +79,32 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             "The database is none that Heirloom knows: write sqlite:PATH or postgres://….".to_owned(),
         ))
     }
+}
+
+/// How long a server is given to say why it takes no connection.
+const LAST_TRY: Duration = Duration::from_secs(1);
+
+/// Opens a pool. A pool tries again until its time is over, and does not say what it heard meanwhile: then one more try does.
+pub async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let url = options.get_url().to_owned();
+    match Database::connect(options).await {
+        Err(error) if is_timeout(&error) && url.starts_with("postgres") => Err(refusal(&url).await.unwrap_or(error)),
+        connected => connected,
+    }
+}
+
+fn is_timeout(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(cause)) = error else {
+        return matches!(error, DbErr::ConnectionAcquire(_));
+    };
+    matches!(cause.as_ref(), SqlxError::PoolTimedOut)
+}
+
+/// What a server of PostgreSQL says to somebody who connects; none when it says nothing, or lets him in.
+async fn refusal(url: &str) -> Option<DbErr> {
+    let tried = tokio::time::timeout(LAST_TRY, PgConnection::connect(url)).await;
+    let error = tried.ok()?.err()?;
+    Some(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }
 
 /// Lets a pool replace connections that are of no use any more, so that the process recovers by itself.

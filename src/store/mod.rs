@@ -49,7 +49,7 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
@@ -113,8 +113,8 @@ impl Store {
         let mut to_write = dialect::connect_options(options, 1)?;
         dialect::replace_broken(&mut to_write, &is_writer_suspect);
         Ok(Self {
-            reader: Database::connect(to_read).await?,
-            writer: Database::connect(to_write).await?,
+            reader: dialect::connect(to_read).await?,
+            writer: dialect::connect(to_write).await?,
             is_writer_suspect,
             local: Local::of(&options.url).map(Arc::new),
             local_writer: LocalWriter::of(&options.url, options.timeout).map(Arc::new),

@@ -449,6 +449,30 @@ fn a_password_is_never_shown() {
 }
 
 #[test]
+fn a_server_that_is_not_running_refuses_connections() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("postgres://user:secret@{free}/db");
+    let said = heirloom(
+        &["--database", &url, "--set", "database.acquire_timeout_ms=100", "export"],
+        b"",
+    );
+    assert_eq!((said.code, said.err.lines().count()), (2, 1), "{said:?}");
+    assert!(
+        said.err.starts_with(&format!(
+            "heirloom: cannot use the database postgres://user@{free}/db: "
+        )),
+        "{said:?}"
+    );
+    assert!(
+        said.err.contains("Connection refused") && !said.err.contains("timed out"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn settings_come_from_flags_and_unknown_ones_are_refused() {
     let said = heirloom(&["--set", "database.uri=x", "export"], b"");
     assert_eq!(said.code, 2);
