@@ -82,6 +82,7 @@ async fn readiness(store: &Store) -> Result<(), String> {
             "A newer Heirloom has migrated the database: {}.",
             steps.join(", ")
         )),
+        Ok(SchemaState::Foreign(table)) => Err(format!("The database is none of Heirloom: it has the table {table}.")),
         Err(error) => {
             tracing::error!(%error, "the database does not answer");
             Err("The database does not answer.".to_owned())

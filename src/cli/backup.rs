@@ -113,7 +113,9 @@ fn remove(partial: &Path) -> Result<()> {
 
 fn unusable(source: &Path, error: BackupError) -> anyhow::Error {
     match error {
-        BackupError::NoStore | BackupError::Locked => anyhow!("cannot back up {}: {error}", source.display()),
+        BackupError::NoStore | BackupError::Locked | BackupError::Unreadable(_) => {
+            anyhow!("cannot back up {}: {error}", source.display())
+        }
         BackupError::Sqlite(error) => anyhow!("the backup of {} failed: {error}", source.display()),
     }
 }

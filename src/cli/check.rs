@@ -9,7 +9,7 @@ use heirloom::config::Config;
 use heirloom::service::check::{Finding, Told, check};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::database::{self, Behind};
+use super::database;
 
 /// What to say of it.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ const PRINTED: u64 = 20;
 
 /// Checks. It brings nothing up to date, so that what is wrong stays as it was found.
 pub async fn run(config: &Config, arguments: &Arguments) -> Result<ExitCode> {
-    let store = database::open_existing(config, Behind::Refuse).await?;
+    let store = database::open_existing(config).await?;
     let mut report = Report {
         progress: progress(),
         is_verbose: arguments.verbose,

@@ -1,73 +1,63 @@
 //! Opening the database that a command works on, with a sentence for all that can be wrong with it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use heirloom::config::Config;
 use heirloom::store::file::{COMPANIONS, beside, is_same, sqlite_file};
 use heirloom::store::{Options, SchemaState, Store, StoreError};
 
-/// What to do about a database whose schema is behind.
+/// What to do about a database whose schema is behind, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// Bring it up to date.
     Migrate,
     /// A file of our own is brought up to date; a server's database, which others may use, is refused.
     MigrateFile,
-    /// It is refused, and nothing is changed.
-    Refuse,
 }
 
-/// Opens the database, and makes sure of its schema.
+/// Opens the database to write it, and makes sure of its schema.
 pub async fn open(config: &Config, behind: Behind) -> Result<Store> {
     let url = &config.database.url;
     let file = sqlite_file(url);
     if let Some(file) = &file {
-        // SQLite's own words for a wrong path are the same for every reason.
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(file);
-        opened.with_context(|| format!("cannot open the database file {}", file.display()))?;
+        make(file)?;
+        // First as it is: a file that is written gets a write-ahead log, whosever it is.
+        let store = connect_to_read(config).await?;
+        pending(&store, url).await?;
+        store.close().await?;
     }
-    let store = connect(config).await?;
-    match state(&store, url).await? {
-        SchemaState::Current => {}
-        SchemaState::Newer(steps) => bail!(
-            "{} was written by a newer Heirloom (it has the step {}): use that version, or another database",
-            shown(url),
-            steps.join(", ")
-        ),
-        SchemaState::Pending(_) if behind == Behind::Migrate || behind == Behind::MigrateFile && file.is_some() => {
-            store.migrate().await.map_err(|error| unusable(url, error))?;
+    let options = options(config);
+    let store = Store::connect(&options).await.map_err(|error| unusable(url, error))?;
+    let steps = pending(&store, url).await?;
+    if steps > 0 {
+        if behind == Behind::MigrateFile && file.is_none() {
+            bail!("{}, or give --migrate", lacks(url, steps));
         }
-        SchemaState::Pending(steps) => bail!(
-            "{} lacks {} of the steps of Heirloom's schema: run `heirloom migrate` first{}",
-            shown(url),
-            steps.len(),
-            if behind == Behind::Refuse {
-                ""
-            } else {
-                ", or give --migrate"
-            },
-        ),
+        let migrated = store.migrate().await;
+        migrated.map_err(|error| anyhow!("cannot bring the schema of {} up to date: {error}", shown(url)))?;
     }
     Ok(store)
 }
 
-/// Opens a database that must be there already, to read it.
-pub async fn open_existing(config: &Config, behind: Behind) -> Result<Store> {
-    if let Some(file) = sqlite_file(&config.database.url)
-        && !file.exists()
-    {
-        bail!("there is no database file {}", file.display());
+/// Opens a database that must be there, to read it: nothing of it is changed.
+pub async fn open_existing(config: &Config) -> Result<Store> {
+    let url = &config.database.url;
+    if let Some(file) = sqlite_file(url) {
+        if !file.exists() {
+            bail!("there is no database file {}", file.display());
+        }
+        File::open(&file).with_context(|| cannot_open(&file))?;
     }
-    open(config, behind).await
+    let store = connect_to_read(config).await?;
+    let steps = pending(&store, url).await?;
+    if steps > 0 {
+        bail!("{}, after a backup", lacks(url, steps));
+    }
+    Ok(store)
 }
 
 /// `heirloom migrate`.
@@ -78,32 +68,65 @@ pub async fn migrate(config: &Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn connect(config: &Config) -> Result<Store> {
-    let options = Options {
+/// Makes the file when it is not there. SQLite's own words for a wrong path are the same for every reason.
+fn make(file: &Path) -> Result<()> {
+    let opened = OpenOptions::new().read(true).append(true).create(true).open(file);
+    opened.map(drop).with_context(|| cannot_open(file))
+}
+
+fn cannot_open(file: &Path) -> String {
+    format!("cannot open the database file {}", file.display())
+}
+
+async fn connect_to_read(config: &Config) -> Result<Store> {
+    let options = options(config);
+    let connected = Store::connect_to_read(&options).await;
+    connected.map_err(|error| unusable(&options.url, error))
+}
+
+fn options(config: &Config) -> Options {
+    Options {
         url: config.database.url.clone(),
         max_connections: config.database.max_connections,
         timeout: Duration::from_millis(config.database.acquire_timeout_ms),
-    };
-    Store::connect(&options)
-        .await
-        .map_err(|error| unusable(&options.url, error))
+    }
 }
 
-async fn state(store: &Store, url: &str) -> Result<SchemaState> {
-    store.schema_state().await.map_err(|error| unusable(url, error))
+/// How many steps of the schema are still to do, in a database that is ours.
+async fn pending(store: &Store, url: &str) -> Result<usize> {
+    match store.schema_state().await.map_err(|error| unusable(url, error))? {
+        SchemaState::Current => Ok(0),
+        SchemaState::Pending(steps) => Ok(steps.len()),
+        SchemaState::Newer(steps) => bail!(
+            "{} was written by a newer Heirloom (it has the step {}): use that version, or another database",
+            shown(url),
+            steps.join(", ")
+        ),
+        SchemaState::Foreign(table) => bail!(
+            "{} is a database of something else (it has the table {table}, and none of Heirloom's schema): name another file",
+            shown(url)
+        ),
+    }
+}
+
+fn lacks(url: &str, steps: usize) -> String {
+    format!(
+        "{} lacks {steps} of the steps of Heirloom's schema: run `heirloom migrate` first",
+        shown(url)
+    )
 }
 
 /// The driver's words, which a person at a terminal may see, behind ours.
 fn unusable(url: &str, error: StoreError) -> anyhow::Error {
     match error {
-        StoreError::Configuration(sentence) => anyhow::anyhow!(sentence),
+        StoreError::Configuration(sentence) => anyhow!(sentence),
         error if error.to_string().contains("file is not a database") => {
-            anyhow::anyhow!(
+            anyhow!(
                 "{} is no SQLite database: name another file, or move this one away",
                 shown(url)
             )
         }
-        error => anyhow::anyhow!("cannot use the database {}: {error}", shown(url)),
+        error => anyhow!("cannot use the database {}: {error}", shown(url)),
     }
 }
 

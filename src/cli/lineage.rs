@@ -23,7 +23,7 @@ use heirloom::store::resolve::{SelectError, version_select};
 use heirloom::store::scope::revision_at;
 use heirloom::store::{Scope, Session};
 
-use super::database::{self, Behind};
+use super::database;
 use super::output::Output;
 
 /// From where to walk, how far, and what to draw.
@@ -100,7 +100,7 @@ const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Draws.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
-    let store = database::open_existing(config, Behind::MigrateFile).await?;
+    let store = database::open_existing(config).await?;
     let db = store.session();
     let lineage = Lineage::new(store.clone());
     let newest = lineage.follow_newest().await?;

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
+
+use super::StoreError;
+use super::file::Access;
 
 /// Pages copied between two reports: four megabytes of the usual size.
 const PAGES: i32 = 1_024;
@@ -23,6 +26,9 @@ pub enum BackupError {
     /// Somebody else has its lock.
     #[error("somebody else has locked it")]
     Locked,
+    /// Nothing can be written there, and SQLite would have to.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
     /// In SQLite's words.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -49,8 +55,7 @@ pub struct Copy {
 /// Copies the store in one file to another, which must not be there. The copy is whole by itself, with no write-ahead log
 /// beside it; it is on its way to the disk, not yet synced.
 pub fn backup(source: &Path, target: &Path, mut told: impl FnMut(Copied)) -> Result<Copy, BackupError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut source = Connection::open_with_flags(source, flags)?;
+    let mut source = Access::to_read(source)?.open(source)?;
     source.busy_timeout(PATIENCE)?;
     let state = source.transaction()?;
     let revision = state.query_row("SELECT revision FROM revision_counter", [], |row| row.get(0));

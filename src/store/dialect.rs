@@ -12,7 +12,7 @@ use sea_orm::{
     RuntimeErr, SqlxError, Statement, TransactionOptions, Value,
 };
 
-use super::file::sqlite_file;
+use super::file::{Access, sqlite_file};
 use super::{Options, StoreError};
 use crate::domain::key::Digest;
 
@@ -28,10 +28,10 @@ const MIGRATION_LOCK: i64 = 0x6865_6972_6c6f_6f6d;
 /// How to open a pool of connections.
 ///
 /// SQLite: write-ahead log, synced at every commit (what is answered as applied survives a power cut), foreign keys on,
-/// and a wait for other processes' writes. The file is made when it is not there.
+/// and a wait for other processes' writes. A file that is only read is left as it is.
 /// PostgreSQL: a time limit for statements, a look at connections that have been idle before they are used, and plans
 /// that go by the indexes' order.
-pub fn connect_options(options: &Options, max_connections: u32) -> Result<ConnectOptions, StoreError> {
+pub fn connect_options(options: &Options, max_connections: u32, access: Access) -> Result<ConnectOptions, StoreError> {
     let mut connect = ConnectOptions::new(&options.url);
     connect
         .max_connections(max_connections)
@@ -49,9 +49,15 @@ pub fn connect_options(options: &Options, max_connections: u32) -> Result<Connec
             .idle_timeout(None)
             .max_lifetime(None)
             .map_sqlx_sqlite_opts(move |sqlite| {
+                let sqlite = match access {
+                    Access::Write => sqlite.journal_mode(SqliteJournalMode::Wal),
+                    Access::Read => sqlite,
+                    Access::ReadOnly => sqlite.read_only(true),
+                    Access::Immutable => sqlite.read_only(true).immutable(true),
+                };
                 sqlite
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
+                    // A file that goes away under a server is not made anew.
+                    .create_if_missing(false)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(busy)
@@ -149,6 +155,17 @@ pub async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<S
         .iter()
         .map(|row| row.try_get_by_index(0))
         .collect::<Result<_, _>>()?)
+}
+
+/// A table in a file of SQLite; none when it has none but that of migrations. A server's database may have others beside ours.
+pub async fn any_table(connection: &DatabaseConnection) -> Result<Option<String>, StoreError> {
+    if connection.get_database_backend() != DbBackend::Sqlite {
+        return Ok(None);
+    }
+    let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+               AND name <> 'seaql_migrations' ORDER BY name LIMIT 1";
+    let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql));
+    Ok(row.await?.map(|row| row.try_get_by_index(0)).transpose()?)
 }
 
 /// A transaction that sees the database as it is at its first statement, to its end. A transaction of SQLite always does.

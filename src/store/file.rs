@@ -1,16 +1,22 @@
 //! The file that a store of SQLite is in: which one a URL names, and whether a path leads to it.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::StoreError;
 
 /// What SQLite keeps beside a database that is in use, or was not closed.
 pub const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// How long to wait for a lock before a file is read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The path in a `sqlite:` URL; none when it names no file.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
@@ -25,6 +31,78 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// How a file of SQLite is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To write, with a write-ahead log, which the file keeps.
+    Write,
+    /// To read what can be written: nothing of the file changes but what belongs to SQLite's locks.
+    Read,
+    /// To read what others write, with their log.
+    ReadOnly,
+    /// To read what nobody can be writing: without a lock or a log, which could not be made there.
+    Immutable,
+}
+
+/// The bytes at the beginning of a file that say how it is written, and what they are where it is with a write-ahead log.
+const WRITTEN: (std::ops::Range<usize>, [u8; 2]) = (18..20, [2, 2]);
+
+impl Access {
+    /// How a file can be read, whatever may be written there.
+    pub(super) fn to_read(file: &Path) -> Result<Self, StoreError> {
+        let is_writable = OpenOptions::new().read(true).write(true).open(file).is_ok();
+        if is_writable && Self::Read.works(file) {
+            return Ok(Self::Read);
+        }
+        let [wal, shm, _] = COMPANIONS.map(|ending| beside(file, ending));
+        // Where there is no log, SQLite would make one, if it can: a file that the owner cannot write to, most likely.
+        let makes_log = !wal.exists() && !shm.exists() && has_log(file);
+        if !makes_log && Self::ReadOnly.works(file) {
+            return Ok(Self::ReadOnly);
+        }
+        if wal.metadata().is_ok_and(|log| log.len() > 0) {
+            return Err(StoreError::Configuration(format!(
+                "{} holds what is not in the database file yet, and cannot be read where nothing can be written: copy both to \
+                 where it can",
+                wal.display()
+            )));
+        }
+        Ok(Self::Immutable)
+    }
+
+    /// Whether SQLite can read a file so. That it is no database is no matter of access.
+    fn works(self, file: &Path) -> bool {
+        let read = self.open(file).and_then(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+        });
+        let code = read.err().and_then(|error| error.sqlite_error_code());
+        !matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    }
+
+    /// A connection of its own.
+    pub(super) fn open(self, file: &Path) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match self {
+            Self::Write | Self::Read => Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_READ_WRITE),
+            Self::ReadOnly => Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_READ_ONLY),
+            Self::Immutable => {
+                let path = percent_encode(file.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+                let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)
+            }
+        }
+    }
+}
+
+/// Whether a file says that it is written with a write-ahead log.
+fn has_log(file: &Path) -> bool {
+    let (place, log) = WRITTEN;
+    let mut head = [0; 20];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head[place] == log
 }
 
 /// What tells a file from every other, whatever names lead to it.

@@ -43,6 +43,7 @@ pub mod version_list;
 mod version_pick;
 mod version_place;
 
+use std::fs::OpenOptions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,7 +55,7 @@ use sea_orm::{
 };
 
 pub use error::StoreError;
-use file::OpenedFile;
+use file::{Access, OpenedFile};
 use local::Local;
 pub use local::LocalRows;
 pub use scope::Scope;
@@ -102,15 +103,21 @@ pub enum SchemaState {
     Pending(Vec<String>),
     /// It knows steps that this program does not: a newer program has been at work.
     Newer(Vec<String>),
+    /// It is a file of something else, which has this table, and none of our steps.
+    Foreign(String),
 }
 
 impl Store {
     /// Opens a database, without looking at its schema.
     pub async fn connect(options: &Options) -> Result<Self, StoreError> {
         let is_writer_suspect = Arc::new(AtomicBool::new(false));
-        let mut to_read = dialect::connect_options(options, options.max_connections)?;
+        // Only here: see `dialect::connect_options`. Where it cannot be made, the driver says that it cannot be opened.
+        if let Some(file) = file::sqlite_file(&options.url) {
+            let _ = OpenOptions::new().append(true).create(true).open(file);
+        }
+        let mut to_read = dialect::connect_options(options, options.max_connections, Access::Write)?;
         dialect::replace_broken(&mut to_read, &Arc::default());
-        let mut to_write = dialect::connect_options(options, 1)?;
+        let mut to_write = dialect::connect_options(options, 1, Access::Write)?;
         dialect::replace_broken(&mut to_write, &is_writer_suspect);
         Ok(Self {
             reader: dialect::connect(to_read).await?,
@@ -119,6 +126,25 @@ impl Store {
             local: Local::of(&options.url).map(Arc::new),
             local_writer: LocalWriter::of(&options.url, options.timeout).map(Arc::new),
             file: OpenedFile::of(&options.url).map(Arc::new),
+        })
+    }
+
+    /// Opens a database that is there to read it: nothing of it changes, and of SQLite it may be where nothing can be written.
+    pub async fn connect_to_read(options: &Options) -> Result<Self, StoreError> {
+        let Some(file) = file::sqlite_file(&options.url) else {
+            return Self::connect(options).await;
+        };
+        let access = Access::to_read(&file)?;
+        let to_read = dialect::connect_options(options, options.max_connections, access)?;
+        let reader = dialect::connect(to_read).await?;
+        let local = Local::of(&options.url).filter(|_| access == Access::Read);
+        Ok(Self {
+            writer: reader.clone(),
+            reader,
+            is_writer_suspect: Arc::default(),
+            local: local.map(Arc::new),
+            local_writer: None,
+            file: None,
         })
     }
 
@@ -182,7 +208,14 @@ impl Store {
     /// How far the schema is.
     pub async fn schema_state(&self) -> Result<SchemaState, StoreError> {
         let known: Vec<String> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
+        // First the tables: another process may be making them.
+        let table = dialect::any_table(&self.writer).await?;
         let applied = dialect::applied_migrations(&self.writer).await?;
+        if let Some(table) = table
+            && !applied.iter().any(|name| known.contains(name))
+        {
+            return Ok(SchemaState::Foreign(table));
+        }
         let newer: Vec<String> = applied.iter().filter(|name| !known.contains(name)).cloned().collect();
         if !newer.is_empty() {
             return Ok(SchemaState::Newer(newer));

@@ -588,13 +588,15 @@ mod the_database_of_others_is_not_migrated_unasked {
 
     async fn body(db: TestDb) {
         let place = Place::with(&db);
-        for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["import", "-"], &["export"]] {
+        for (arguments, advice) in [
+            (&["serve", "--listen", "127.0.0.1:0"][..], "or give --migrate"),
+            (&["import", "-"], "or give --migrate"),
+            (&["export"], "after a backup"),
+        ] {
             let said = place.run(arguments, b"");
             assert_eq!((said.code, said.err.lines().count()), (2, 1), "{said:?}");
-            assert!(
-                said.err.contains("run `heirloom migrate` first, or give --migrate"),
-                "{said:?}"
-            );
+            let advice = format!("run `heirloom migrate` first, {advice}");
+            assert!(said.err.contains(&advice), "{said:?}");
         }
         let said = place.run(&["import", "--migrate", "-"], lines(&[version("1")]).as_bytes());
         assert!(said.out.contains("1 applied"), "{said:?}");

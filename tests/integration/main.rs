@@ -22,6 +22,7 @@ mod interchange;
 mod lineage;
 mod merging;
 mod migrations;
+mod opening;
 mod openlineage;
 mod outages;
 mod outputs;

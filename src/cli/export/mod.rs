@@ -16,7 +16,7 @@ use heirloom::config::Config;
 use heirloom::store::export::Pass;
 use serde::Serialize;
 
-use super::database::{self, Behind};
+use super::database;
 use super::output::Output;
 use super::progress::{Done, Progress};
 
@@ -62,7 +62,7 @@ impl Format {
 /// Exports.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let url = &config.database.url;
-    let store = database::open_existing(config, Behind::MigrateFile).await?;
+    let store = database::open_existing(config).await?;
     let mut export = store.export().await?;
     if let Some(revision) = arguments.as_of {
         if !(0..=export.revision()).contains(&revision) {

@@ -2,6 +2,7 @@
 
 use heirloom::store::Options;
 use heirloom::store::dialect::connect_options;
+use heirloom::store::file::Access;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 
@@ -42,7 +43,9 @@ async fn rule_18_sqlite_writes_ahead_and_syncs_every_commit() {
         max_connections: 1,
         timeout: std::time::Duration::from_secs(5),
     };
-    let connection = Database::connect(connect_options(&options, 1).unwrap()).await.unwrap();
+    let connection = Database::connect(connect_options(&options, 1, Access::Write).unwrap())
+        .await
+        .unwrap();
     let pragma = async |name: &str| {
         let sql = format!("PRAGMA {name}");
         let row = connection
