@@ -231,17 +231,27 @@ impl Store {
     /// Does the pending steps. Several processes may try at once: one does them, the others wait and find them done.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         dialect::lock_migrations(&self.writer).await?;
-        let mut done = Migrator::up(&self.writer, None).await;
-        // SQLite has no lock for it: of two that do a step at once one fails, and finds it done when it looks again.
-        for _ in 0..MIGRATION_TRIES {
-            if done.is_ok() || self.backend() != DbBackend::Sqlite {
-                break;
-            }
-            tokio::time::sleep(MIGRATION_PAUSE).await;
-            done = Migrator::up(&self.writer, None).await;
-        }
+        let done = self.migrate_beside_others().await;
         dialect::unlock_migrations(&self.writer).await?;
-        Ok(done?)
+        done
+    }
+
+    /// SQLite has no lock for it: of two that do a step at once one fails, and finds it done when it looks again. What fails
+    /// though nothing was done meanwhile fails for good.
+    async fn migrate_beside_others(&self) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            let before = dialect::applied_migrations(&self.writer).await?;
+            let Err(error) = Migrator::up(&self.writer, None).await.map_err(StoreError::from) else {
+                return Ok(());
+            };
+            let may_pass = error.is_retryable() || dialect::applied_migrations(&self.writer).await? != before;
+            if self.backend() != DbBackend::Sqlite || !may_pass || tries == MIGRATION_TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(MIGRATION_PAUSE).await;
+        }
     }
 
     /// Closes its connections, after what is under way.

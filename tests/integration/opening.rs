@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
+use sea_orm::ConnectionTrait;
 
 use crate::{
     cli::{Place, Said},
@@ -101,6 +103,22 @@ on_both_databases! {
         for command in READING {
             assert_eq!(place.run(command, b"").code, 0);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_cannot_be_done_is_not_tried_for_seconds() {
+    let db = TestDb::sqlite().await;
+    let connection = db.connection().await;
+    Migrator::down(&connection, Some(2)).await.unwrap();
+    let sql = "CREATE TABLE recorded_version (mine TEXT)";
+    connection.execute_unprepared(sql).await.unwrap();
+    connection.close().await.unwrap();
+    let place = Place::with(&db);
+    for command in [&["migrate"][..], &["import", "-"]] {
+        let begun = Instant::now();
+        refused(&place.run(command, b""), "recorded_version already exists");
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 }
 
