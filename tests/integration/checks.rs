@@ -942,6 +942,109 @@ async fn a_damaged_file_is_not_clean() {
     }
 }
 
+/// What is put into a store of SQLite that is not UTF-8, and how it is named. `{id}` stands for the first id of the table.
+const UNREADABLE: [(&str, &str); 8] = [
+    (
+        "UPDATE version SET location = {bad} WHERE id = {id}",
+        "version {id}: location is UTF-8",
+    ),
+    (
+        "UPDATE version SET metadata = {bad}, card = {bad} WHERE id = {id}",
+        "version {id}: card is UTF-8",
+    ),
+    (
+        "UPDATE artifact SET name = {bad} WHERE id = {id}",
+        "artifact {id}: name is UTF-8",
+    ),
+    (
+        "UPDATE execution SET error = {bad} WHERE id = {id}",
+        "execution {id}: error is UTF-8",
+    ),
+    (
+        "UPDATE event SET body = {bad} WHERE id = {id}",
+        "event {id}: body is UTF-8",
+    ),
+    (
+        "UPDATE alias SET name = {bad} WHERE id = {id}",
+        "alias {id}: name is UTF-8",
+    ),
+    ("UPDATE edge SET name = {bad} WHERE rowid_of", " s3\u{fffd}\u{fffd} "),
+    (
+        "UPDATE partition_value SET value = {bad} WHERE rowid_of",
+        "value is UTF-8",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_is_not_utf8_is_named_and_the_other_checks_go_on() {
+    let filled = TestDb::sqlite().await;
+    fill(&filled).await;
+    for (sql, named) in UNREADABLE {
+        let db = filled.copy().await;
+        let table = sql.split(' ').nth(1).unwrap();
+        let id = match named.contains("{id}") {
+            true => db.number(&format!("SELECT min(id) FROM {table}")).await.to_string(),
+            false => String::new(),
+        };
+        let sql = sql.replace("{bad}", "CAST(x'7333ff80' AS TEXT)").replace("{id}", &id);
+        // One row of a table that has no ids.
+        let key = if table == "edge" {
+            "execution_id, role, name"
+        } else {
+            "partition_id, key"
+        };
+        let first = format!("({key}) IN (SELECT {key} FROM {table} LIMIT 1)");
+        let connection = db.connection().await;
+        run(&connection, "PRAGMA foreign_keys = OFF").await;
+        run(&connection, &sql.replace("rowid_of", &first)).await;
+        run(&connection, "UPDATE alias SET id = 99 WHERE name = 'gone'").await;
+        connection.close().await.unwrap();
+        let checked = process::run(&["check", "--verbose", "--database", &db.url]);
+        let said = process::text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(1), "{sql}: {checked:?}");
+        let named = named.replace("{id}", &id);
+        assert!(
+            said.lines()
+                .any(|line| line.starts_with("texts: ") && line.contains(&named)),
+            "{sql}: {said}"
+        );
+        assert!(
+            said.contains("ids: alias 99: ") && said.contains(" rows as of revision "),
+            "{sql}: {said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_says_which_row_it_cannot_read() {
+    let filled = TestDb::sqlite().await;
+    fill(&filled).await;
+    for (table, column, format) in [
+        ("version", "location", "records"),
+        ("version", "data_type", "prov-json"),
+        ("artifact", "description", "prov-json"),
+        ("execution", "error", "records"),
+        ("event", "body", "openlineage"),
+    ] {
+        let db = filled.copy().await;
+        let id = db.number(&format!("SELECT max(id) FROM {table}")).await;
+        let connection = db.connection().await;
+        run(
+            &connection,
+            &format!("UPDATE {table} SET {column} = CAST(x'7333ff' AS TEXT) WHERE id = {id}"),
+        )
+        .await;
+        connection.close().await.unwrap();
+        let said = process::run(&["export", "--format", format, "--database", &db.url]);
+        let err = process::text(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{err}");
+        assert!(
+            err.contains(&format!("{table} {id} cannot be read: ")) && err.contains(column),
+            "{err}"
+        );
+    }
+}
+
 #[test]
 fn every_check_has_a_corruption_that_it_finds() {
     let tested: BTreeSet<&str> = CORRUPTIONS.iter().map(|(check, ..)| *check).collect();

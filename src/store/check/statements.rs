@@ -35,7 +35,7 @@ pub struct CheckedTable {
     /// Its name.
     pub name: &'static str,
     /// How a row is called, as SQL over `t`.
-    row: &'static str,
+    pub(super) row: &'static str,
     /// Columns that name rows of other tables.
     pub references: &'static [(&'static str, &'static str)],
     /// Columns of revisions: the first is when the row was recorded, the others came no earlier, or never.
@@ -425,11 +425,15 @@ const DESCRIBED: &str = "(v.is_described OR v.ordinal < 0
 const FILE: &str =
     "SELECT 'what SQLite found', integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
 
+/// The check of texts, which is none of a statement: see `texts`.
+pub(super) const TEXTS: &str = "texts";
+
 /// All statements that apply to a database.
 pub fn queries(backend: DbBackend) -> Vec<Query> {
     let mut queries = Vec::new();
     if backend == DbBackend::Sqlite {
         queries.push(Query::new("database file", FILE));
+        queries.push(Query::new(TEXTS, ""));
     }
     queries.extend(CHECKED_TABLES.iter().flat_map(references));
     queries.extend(CHECKED_TABLES.iter().flat_map(revisions));

@@ -258,7 +258,7 @@ impl Export {
                 &[],
             )
             .await?;
-        in_order(ids, &rows, |row| {
+        in_order("artifact", ids, &rows, |row| {
             read(artifact::Model::from_query_result(row, "")?, self.revision())
         })
     }
@@ -269,7 +269,7 @@ impl Export {
              WHERE {{ids}} AND a.id = v.artifact_id AND v.produced_revision <= $1"
         );
         let rows = self.query(&sql, "v.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| {
+        in_order("version", ids, &rows, |row| {
             content(
                 version::Model::from_query_result(row, "")?,
                 artifact_key(row)?,
@@ -285,7 +285,7 @@ impl Export {
              WHERE {{ids}} AND a.id = v.artifact_id"
         );
         let rows = self.query(&sql, "v.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| {
+        in_order("version", ids, &rows, |row| {
             rows::version(
                 version::Model::from_query_result(row, "")?,
                 artifact_key(row)?,
@@ -301,30 +301,25 @@ impl Export {
              FROM execution e LEFT JOIN execution p ON p.id = e.parent_id LEFT JOIN revision r ON r.id = e.reported_revision
              WHERE e.reported_revision <= $1 AND {ids}";
         let rows = self.query(sql, "e.id", ids, &[]).await?;
-        let mut found = in_order(ids, &rows, |row| {
+        let mut found = in_order("execution", ids, &rows, |row| {
             rows::execution(execution::Model::from_query_result(row, "")?, parent(row)?, row)
         })?;
         let places: HashMap<i64, usize> = ids.iter().copied().zip(0..).collect();
         if matches!(edges, Edges::Inputs | Edges::All) {
             let columns = "v.version, v.given_values, v.given_time, v.produced_revision";
             for row in self.edges(ids, edge::INPUT, columns).await? {
-                found[place(&places, &row)?].inputs.push(input(&row, self.revision())?);
+                let at = place(&places, &row)?;
+                let input =
+                    input(&row, self.revision()).map_err(|error| of_row("an input of execution", ids[at], &error))?;
+                found[at].inputs.push(input);
             }
         }
         if matches!(edges, Edges::Outputs | Edges::All) {
             for row in self.edges(ids, edge::OUTPUT, "v.*").await? {
-                let model = version::Model::from_query_result(&row, "")?;
-                let announced = model.produced_revision > self.revision();
-                let output = ExecutionOutput {
-                    name: row.try_get("", "edge_name")?,
-                    version: if announced {
-                        CreateVersion::named(artifact_key(&row)?, model.version)
-                    } else {
-                        content(model, artifact_key(&row)?, self.revision())?
-                    },
-                    announced,
-                };
-                found[place(&places, &row)?].outputs.push(output);
+                let at = place(&places, &row)?;
+                let output = output(&row, self.revision());
+                let output = output.map_err(|error| of_row("an output of execution", ids[at], &error))?;
+                found[at].outputs.push(output);
             }
         }
         Ok(found)
@@ -343,13 +338,13 @@ impl Export {
     async fn events_by_id(&self, ids: &[i64]) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT v.id, v.body FROM event v WHERE v.revision <= $1 AND {ids}";
         let rows = self.query(sql, "v.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| Ok(row.try_get("", "body")?))
+        in_order("event", ids, &rows, |row| Ok(row.try_get("", "body")?))
     }
 
     async fn principals_by_id(&self, ids: &[i64]) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT e.id, e.principal FROM execution e WHERE e.reported_revision <= $1 AND {ids}";
         let rows = self.query(sql, "e.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| Ok(row.try_get("", "principal")?))
+        in_order("execution", ids, &rows, |row| Ok(row.try_get("", "principal")?))
     }
 
     async fn aliases_by_id(&self, ids: &[i64]) -> Result<Vec<SetAlias>, StoreError> {
@@ -359,7 +354,7 @@ impl Export {
              WHERE {{ids}} AND l.revision <= $1 AND v.id = l.version_id AND a.id = l.artifact_id"
         );
         let rows = self.query(&sql, "l.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| {
+        in_order("alias", ids, &rows, |row| {
             Ok(SetAlias {
                 artifact: artifact_key(row)?,
                 version: row.try_get("", "version")?,
@@ -375,7 +370,7 @@ impl Export {
              WHERE {{ids}} AND v.deleted_revision <= $1 AND a.id = v.artifact_id"
         );
         let rows = self.query(&sql, "v.id", ids, &[]).await?;
-        in_order(ids, &rows, |row| {
+        in_order("version", ids, &rows, |row| {
             Ok(DeleteVersion {
                 artifact: artifact_key(row)?,
                 version: row.try_get("", "version")?,
@@ -384,8 +379,24 @@ impl Export {
     }
 }
 
+/// A version that an execution gave out.
+fn output(row: &QueryResult, revision: i64) -> Result<ExecutionOutput, StoreError> {
+    let model = version::Model::from_query_result(row, "")?;
+    let announced = model.produced_revision > revision;
+    Ok(ExecutionOutput {
+        name: row.try_get("", "edge_name")?,
+        version: if announced {
+            CreateVersion::named(artifact_key(row)?, model.version)
+        } else {
+            content(model, artifact_key(row)?, revision)?
+        },
+        announced,
+    })
+}
+
 /// Reads rows that have an `id`, and puts them in the order of a list of ids.
 fn in_order<T>(
+    table: &str,
     ids: &[i64],
     rows: &[QueryResult],
     read: impl Fn(&QueryResult) -> Result<T, StoreError>,
@@ -395,7 +406,17 @@ fn in_order<T>(
         found.insert(row.try_get("", "id")?, row);
     }
     let row = |id| found.get(id).copied().ok_or_else(|| missing(*id));
-    ids.iter().map(|id| read(row(id)?)).collect()
+    let read = |id| row(id).and_then(&read).map_err(|error| of_row(table, *id, &error));
+    ids.iter().map(read).collect()
+}
+
+/// Says which row could not be read: the driver does not.
+fn of_row(table: &str, id: i64, error: &StoreError) -> StoreError {
+    let sentence = match error {
+        StoreError::Inconsistent(sentence) => sentence.clone(),
+        error => error.to_string(),
+    };
+    StoreError::Inconsistent(format!("{table} {id} cannot be read: {sentence}"))
 }
 
 fn place(places: &HashMap<i64, usize>, row: &QueryResult) -> Result<usize, StoreError> {
