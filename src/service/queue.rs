@@ -352,7 +352,10 @@ async fn write_together(store: &Store, jobs: Vec<Job>, options: &WriterOptions) 
             }
         }
         Err(error) => {
-            tracing::error!(%error, "a write failed");
+            // That its file is gone is said once, by whoever has noticed.
+            if !matches!(error, StoreError::Replaced(_)) {
+                tracing::error!(%error, "a write failed");
+            }
             for job in jobs {
                 reply(job, Err(WriteError::from(error.clone())));
             }
