@@ -126,6 +126,8 @@ pub struct Limits {
     pub fields: usize,
     /// Lexical tokens in a document: names, numbers, strings and punctuation.
     pub tokens: usize,
+    /// Bytes in one answer of GraphQL, before it is compressed; and bytes of the long texts that are read for it.
+    pub answer_bytes: usize,
     /// The size of a page when a query does not say `first` or `last`.
     pub page_default: usize,
     /// The largest `first` or `last`.
@@ -171,6 +173,7 @@ impl Default for Limits {
             root_fields: 50,
             fields: 5_000,
             tokens: 20_000,
+            answer_bytes: 64 * 1024 * 1024,
             page_default: 50,
             page_maximum: 1_000,
             node_ids_maximum: 1_000,
@@ -334,6 +337,7 @@ impl Limits {
             ("root_fields", self.root_fields),
             ("fields", self.fields),
             ("tokens", self.tokens),
+            ("answer_bytes", self.answer_bytes),
             ("page_default", self.page_default),
             ("page_maximum", self.page_maximum),
             ("node_ids_maximum", self.node_ids_maximum),

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use super::budget::Budget;
 use super::dispatch::Dispatcher;
 use crate::config::Limits;
 use crate::service::idempotency::Seed;
@@ -74,6 +75,8 @@ pub struct RequestContext {
     pub statements: StatementCounter,
     /// What it may ask for.
     pub limits: Arc<Limits>,
+    /// The bytes that its answer may have.
+    pub budget: Budget,
     /// The reads that its resolvers leave.
     pub reads: Dispatcher,
     /// Whether long lists of plain fields are written from prepared rows. Always, but in the test that compares both ways.
@@ -88,6 +91,7 @@ impl RequestContext {
         Self {
             request_id,
             statements: StatementCounter::default(),
+            budget: Budget::new(limits.answer_bytes),
             limits,
             reads: Dispatcher::default(),
             prepares_rows: true,

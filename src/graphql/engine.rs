@@ -5,7 +5,7 @@
 //! there are two schemas of the same types: the *checker* validates a document when it is first seen and never
 //! executes; the *executor* trusts it.
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{any::Any, collections::BTreeMap, io, sync::Arc};
 
 use async_graphql::{
     ID, InputType, ObjectType, Request, Schema, SchemaBuilder, ServerError, SubscriptionType, ValidationMode,
@@ -25,7 +25,8 @@ use serde::{
 };
 
 use super::{
-    context::RequestContext,
+    budget::Budget,
+    context::{RequestContext, RequestId},
     documents::{Document, Documents},
     error::{ApiError, ErrorCode, code_of, finish},
     limits, scalars, variables,
@@ -121,19 +122,51 @@ pub struct Answer {
     /// The data; `None` when nothing was executed, so that the answer has no such key.
     pub data: Option<Value>,
     extensions: BTreeMap<String, Value>,
+    request_id: RequestId,
+    /// How many bytes it may have, and how many it will have at least.
+    budget: Option<Budget>,
 }
 
 impl Answer {
     /// The answer to a request that was not executed.
-    pub fn refused(errors: Vec<ApiError>, request_id: &str) -> Self {
+    pub fn refused(errors: Vec<ApiError>, request_id: &RequestId) -> Self {
         let mut errors: Vec<_> = errors.into_iter().map(ApiError::into_server_error).collect();
         for error in &mut errors {
-            finish(error, request_id);
+            finish(error, request_id.as_str());
         }
         Self {
             errors,
             data: None,
             extensions: BTreeMap::new(),
+            request_id: request_id.clone(),
+            budget: None,
+        }
+    }
+
+    /// The answer to a request that was executed, in the place of one that would have more bytes than it may.
+    fn too_large(error: ApiError, request_id: &RequestId) -> Self {
+        Self {
+            data: Some(Value::Null),
+            ..Self::refused(vec![error], request_id)
+        }
+    }
+
+    /// Writes it as JSON. One that has more bytes than it may becomes one that says so.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self) -> serde_json::Result<Vec<u8>> {
+        let Some(budget) = self.budget.take() else {
+            return serde_json::to_vec(self);
+        };
+        let mut json = Bounded::new(&budget);
+        let written = serde_json::to_writer(&mut json, self);
+        match json.finish() {
+            Ok(json) => written.map(|()| json),
+            Err(error) => {
+                *self = Self::too_large(error, &self.request_id);
+                serde_json::to_vec(self)
+            }
         }
     }
 
@@ -163,6 +196,52 @@ impl Serialize for Answer {
             map.serialize_entry("extensions", &self.extensions)?;
         }
         map.end()
+    }
+}
+
+/// Takes what is written as far as an answer may go.
+struct Bounded {
+    json: Vec<u8>,
+    limit: usize,
+    /// All that was to be written, once that is more than the limit.
+    wanted: Option<usize>,
+}
+
+/// Beside what was drawn, an answer has about so many bytes.
+const FRAME: usize = 128;
+
+impl Bounded {
+    fn new(budget: &Budget) -> Self {
+        let limit = budget.limit();
+        Self {
+            // A large answer is not copied while it grows.
+            json: Vec::with_capacity(budget.drawn().min(limit).saturating_add(FRAME)),
+            limit,
+            wanted: None,
+        }
+    }
+
+    fn finish(self) -> Result<Vec<u8>, ApiError> {
+        match self.wanted {
+            None => Ok(self.json),
+            Some(wanted) => Err(ApiError::answer_too_large(self.limit, wanted)),
+        }
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.json.len() + bytes.len();
+        if length > self.limit {
+            self.wanted = Some(length);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.json.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -261,12 +340,21 @@ impl Engine {
         context.prepares_rows &= !prepared.document.repeats_lists(PREPARED_LISTS);
         let variables = std::mem::take(&mut prepared.variables);
         let request_id = context.request_id.clone();
-        let reads = context.reads.clone();
+        let (reads, budget) = (context.reads.clone(), context.budget.clone());
         let request = (self.attach)(prepared.request(variables), context);
-        let response = reads.drive(self.executor.execute(request)).await;
+        let executing = self.executor.execute(request);
+        let response = match prepared.kind {
+            // What is being written is waited for, and the field that asks too much of it says so, as it would of any other error.
+            OperationType::Mutation => Ok(reads.drive(executing).await),
+            _ => reads.drive(budget.watch(executing)).await,
+        };
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Answer::too_large(error, &request_id),
+        };
         if is_request_error(&response) {
             let errors = self.request_errors(response.errors, &prepared).await;
-            return Answer::refused(errors, request_id.as_str());
+            return Answer::refused(errors, &request_id);
         }
         let mut errors = response.errors;
         for error in &mut errors {
@@ -276,6 +364,8 @@ impl Engine {
             errors,
             data: Some(response.data),
             extensions: response.extensions,
+            request_id,
+            budget: Some(budget),
         }
     }
 

@@ -177,6 +177,14 @@ impl ApiError {
         Self::over_limit(message, limit, actual)
     }
 
+    /// The answer would have more bytes than `limits.answer_bytes` allows.
+    pub fn answer_too_large(limit: usize, actual: usize) -> Self {
+        let message = format!(
+            "The answer would have at least {actual} bytes, but limits.answer_bytes allows {limit}: ask for fewer nodes or fields."
+        );
+        Self::over_limit(message, limit, actual)
+    }
+
     /// More was asked or sent than a limit allows, in words of its own.
     pub fn over_limit(message: String, limit: usize, actual: usize) -> Self {
         let mut error = Self::new(ErrorCode::LimitExceeded, message);

@@ -1,5 +1,6 @@
 //! The schema and what runs it: names, nullability, documentation and cost. No SQL, and nothing of HTTP.
 
+pub mod budget;
 pub mod connection;
 pub mod context;
 pub mod dispatch;

@@ -3,6 +3,7 @@
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use entity::{ArtifactId, ExecutionId, VersionId};
 
+use super::budget::List;
 use super::connection::int;
 use super::enums::IngestStatus;
 use super::error::{ApiError, ErrorCode};
@@ -136,7 +137,7 @@ pub struct DeleteVersionPayload {
 #[derive(SimpleObject)]
 pub struct IngestPayload {
     /// One result for each record, in their order.
-    pub results: Vec<IngestResult>,
+    pub results: List<IngestResult>,
     /// How many were recorded.
     pub applied: i32,
     /// How many had been there already.
@@ -267,7 +268,7 @@ impl IngestPayload {
             .map(|(index, outcome)| result(resources, nodes_in, int(index as i64), outcome));
         let results = futures_util::future::try_join_all(results).await?;
         Ok(Self {
-            results,
+            results: List(results),
             applied,
             unchanged,
             rejected,

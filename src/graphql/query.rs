@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
+use super::budget::List;
 use super::connection::{Connection, PageArgs, page_cost, read};
 use super::error::ApiError;
 use super::inputs::filters::{ArtifactFilter, EventFilter, ExecutionFilter};
@@ -146,7 +147,7 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The ids; at most 1,000, unless configured otherwise.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Result<Node, ApiError>>>, ApiError> {
+    ) -> Result<List<Option<Result<Node, ApiError>>>, ApiError> {
         let limit = Resources::of(ctx)?.limits().node_ids_maximum;
         if ids.len() > limit {
             return Err(ApiError::limit_exceeded("limits.node_ids_maximum", "The ids", limit, ids.len()).about("ids"));
@@ -155,11 +156,11 @@ impl Query {
             .iter()
             .enumerate()
             .map(async |(index, id)| self.find_node(ctx, &format!("ids[{index}]"), id).await.transpose());
-        Ok(futures_util::future::join_all(nodes).await)
+        Ok(List(futures_util::future::join_all(nodes).await))
     }
 
     /// All projects that have artifacts, by name, each with its domains.
-    async fn projects(&self, ctx: &Context<'_>) -> Result<Vec<Project>, ApiError> {
+    async fn projects(&self, ctx: &Context<'_>) -> Result<List<Project>, ApiError> {
         let resources = Resources::of(ctx)?;
         let view = self.view(resources).await?;
         let rows = resources.load(Projects, view.scope, ()).await?;
@@ -392,7 +393,7 @@ impl Query {
         first: Option<i32>,
         #[graphql(desc = "In this past state of the store; null: in the one that the query is asked in.")]
         as_of: Option<AsOf>,
-    ) -> Result<Vec<LineagePath>, ApiError> {
+    ) -> Result<List<LineagePath>, ApiError> {
         let resources = Resources::of(ctx)?;
         let (from, to) = (NodeId::read("from", &from)?, NodeId::read("to", &to)?);
         let view = self.view(resources).await?.as_of(resources, as_of).await?;

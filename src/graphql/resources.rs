@@ -39,7 +39,8 @@ const NO_SCOPE: Scope = Scope::at(0);
 impl Resources {
     /// For a request that begins.
     pub fn new(store: &Store, writer: Writer, lineage: Lineage, context: &RequestContext) -> Self {
-        let loaders = Loaders(store.session_counting(context.statements.shared()));
+        let session = store.session_counting(context.statements.shared());
+        let loaders = Loaders(session.within(Arc::clone(context.budget.room())));
         // A batch is whole when it runs, so there is nothing to wait for; keys hold their scope, so what is cached stays right.
         let loader = DataLoader::with_cache(loaders, context.reads.clone(), NoDelay, HashMapCache::default());
         Self(Arc::new(Inner {
@@ -126,10 +127,10 @@ impl Resources {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_retryable() {
-            Self::unavailable(error)
-        } else {
-            Self::internal(error)
+        match error {
+            StoreError::TooMuch { limit, actual } => Self::answer_too_large(limit, actual),
+            error if error.is_retryable() => Self::unavailable(error),
+            error => Self::internal(error),
         }
     }
 }

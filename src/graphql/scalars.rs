@@ -19,8 +19,9 @@ pub const RAW_VALUE_TOKEN: &str = "$serde_json::private::RawValue";
 
 /// The JSON that an object of an answer stands for, if it is one that [`Json::into_value`] made.
 pub fn written(members: &async_graphql::indexmap::IndexMap<async_graphql::Name, Value>) -> Option<&str> {
-    match members.get(RAW_VALUE_TOKEN) {
-        Some(Value::String(text)) if members.len() == 1 => Some(text),
+    // Every object of an answer is asked, so nothing is hashed for it.
+    match members.first() {
+        Some((key, Value::String(text))) if members.len() == 1 && key == RAW_VALUE_TOKEN => Some(text),
         _ => None,
     }
 }

@@ -173,8 +173,8 @@ async fn run(
     let prepared = match engine.prepare(operation).await {
         Ok(prepared) => prepared,
         Err(errors) => {
-            let answer = Answer::refused(errors, line.id.as_str());
-            return Ok(varying(line.end(&answer)));
+            let answer = Answer::refused(errors, &line.id);
+            return Ok(varying(line.end(answer)));
         }
     };
     line.kind = Some(prepared.kind());
@@ -187,7 +187,7 @@ async fn run(
     let execution = async move {
         let answer = engine.execute(prepared, context).await;
         drop(share);
-        line.end(&answer)
+        line.end(answer)
     };
     let reply = idempotency::once(transport.answers.as_ref(), keyed, execution).await?;
     if reply.is_replayed {
@@ -225,10 +225,11 @@ impl LogLine {
         }
     }
 
-    fn end(self, answer: &Answer) -> Reply {
-        let status = status_of(self.media, answer);
-        self.write(status, answer);
-        write(status, self.media, answer)
+    fn end(self, mut answer: Answer) -> Reply {
+        let body = answer.write();
+        let status = status_of(self.media, &answer);
+        self.write(status, &answer);
+        reply(status, self.media, &answer, body)
     }
 
     fn write(&self, status: StatusCode, answer: &Answer) {
@@ -262,8 +263,8 @@ fn status_of(media: Media, answer: &Answer) -> StatusCode {
     }
 }
 
-fn write(status: StatusCode, media: Media, answer: &Answer) -> Reply {
-    match serde_json::to_vec(answer) {
+fn reply(status: StatusCode, media: Media, answer: &Answer, body: serde_json::Result<Vec<u8>>) -> Reply {
+    match body {
         Ok(body) => {
             let mut reply = Reply::new(status, media.content_type(), body);
             reply.is_final &= answer.data.is_some() && !answer.codes().any(ErrorCode::is_server_fault);
@@ -280,5 +281,7 @@ fn write(status: StatusCode, media: Media, answer: &Answer) -> Reply {
 /// The answer to a request that fails before, or beside, GraphQL: in GraphQL's shape all the same.
 pub fn refuse(status: StatusCode, error: ApiError, id: &RequestId) -> Response {
     reply::log(status, error.code(), id);
-    varying(write(status, Media::Json, &Answer::refused(vec![error], id.as_str())))
+    let mut answer = Answer::refused(vec![error], id);
+    let body = answer.write();
+    varying(reply(status, Media::Json, &answer, body))
 }

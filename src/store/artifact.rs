@@ -1,10 +1,13 @@
 //! Artifacts as rows: what they are called, and which partitions they have as of a revision.
 
+use std::collections::HashMap;
+
 use ::entity::{ArtifactId, NEVER};
 
 use super::artifact_list::ArtifactOrderField;
 use super::cells::Cells;
 use super::page::{Key, prefix};
+use super::room::{LongText, LongTexts};
 use super::sql::{Binds, deal, first, place, read};
 use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::json;
@@ -287,14 +290,21 @@ pub async fn artifact_metadata(db: &impl Reader, of: &[ArtifactId]) -> Result<Ve
     let list = binds.bind(dialect::numbers(binds.backend, of.iter().map(|id| id.0)));
     let parents = dialect::each_number(binds.backend, &list);
     let then = dialect::then_join(binds.backend);
-    let sql = format!(
-        "SELECT parent.key, dataset_story.story FROM {parents} {then} dataset_story ON dataset_story.id = parent.value"
-    );
-    place(of.len(), &binds.many(db, &sql, 2).await?, |cells| {
-        let stored: String = cells.next()?;
+    let stories = LongTexts {
+        key: "parent.key",
+        texts: &[LongText {
+            column: "dataset_story.story",
+            when: "TRUE",
+        }],
+        from: &format!("{parents} {then} dataset_story ON dataset_story.id = parent.value"),
+    };
+    let read = |cells: &mut Cells| {
+        let (position, stored): (i64, String) = (cells.next()?, cells.next()?);
         let story: DatasetStory = json::read(&stored).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))?;
-        Ok(to_json(&story.metadata()))
-    })
+        Ok((position, to_json(&story.metadata())))
+    };
+    let mut found: HashMap<i64, String> = stories.read(db, binds, read).await?.into_iter().collect();
+    Ok((0..).take(of.len()).map(|position| found.remove(&position)).collect())
 }
 
 /// One artifact by key, read by a statement without a list: the first step of the most frequent query.

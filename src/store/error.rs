@@ -16,6 +16,14 @@ pub enum StoreError {
     /// A row holds what no row should hold.
     #[error("the store is inconsistent: {0}")]
     Inconsistent(String),
+    /// What was to be read for one answer has more bytes than there is room for.
+    #[error("{actual} bytes were to be read, and there is room for {limit}")]
+    TooMuch {
+        /// The room.
+        limit: usize,
+        /// What was to be read, and what had been.
+        actual: usize,
+    },
     /// How it was asked to connect makes no sense.
     #[error("{0}")]
     Configuration(String),

@@ -4,6 +4,7 @@ use ::entity::{ArtifactId, ExecutionId};
 
 use super::cells::Cells;
 use super::page::{Key, KeyKind, OrderDirection, Page, Slice};
+use super::room::{LongText, LongTexts};
 use super::sql::{Binds, read};
 use super::version_conditions::Conditions;
 use super::{Reader, Scope, StoreError, dialect};
@@ -228,8 +229,13 @@ pub async fn event_bodies(db: &impl Reader, ids: &[i64]) -> Result<Vec<(i64, Str
     let mut binds = Binds::new(db);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().copied()));
     let these = dialect::in_numbers(binds.backend, "event.id", &list);
-    let sql = format!("SELECT event.id, event.body FROM event WHERE {these}");
-    read(&binds.many(db, &sql, 2).await?, |cells| {
-        Ok((cells.next()?, cells.next()?))
-    })
+    let bodies = LongTexts {
+        key: "event.id",
+        texts: &[LongText {
+            column: "event.body",
+            when: "TRUE",
+        }],
+        from: &format!("event WHERE {these}"),
+    };
+    bodies.read(db, binds, |cells| Ok((cells.next()?, cells.next()?))).await
 }

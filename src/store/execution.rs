@@ -5,6 +5,7 @@ use ::entity::{ExecutionId, NO_TIME};
 use super::cells::Cells;
 use super::execution_list::ExecutionOrderField;
 use super::page::Key;
+use super::room::{LongText, LongTexts};
 use super::sql::{Binds, place, read};
 use super::{Reader, Scope, StoreError, dialect};
 use crate::domain::key::ExecutionKey;
@@ -145,10 +146,15 @@ pub async fn execution_metadata(
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "execution.id", &list);
-    let sql = format!(
-        "SELECT execution.id, execution.metadata FROM execution WHERE {these} AND execution.revision <= {revision}"
-    );
-    read(&binds.many(db, &sql, 2).await?, |cells| {
-        Ok((cells.next()?, cells.next()?))
-    })
+    let metadata = LongTexts {
+        key: "execution.id",
+        texts: &[LongText {
+            column: "execution.metadata",
+            when: "TRUE",
+        }],
+        from: &format!("execution WHERE {these} AND execution.revision <= {revision}"),
+    };
+    metadata
+        .read(db, binds, |cells| Ok((cells.next()?, cells.next()?)))
+        .await
 }

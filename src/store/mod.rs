@@ -29,6 +29,7 @@ pub mod partition_filter;
 pub mod partition_value;
 pub mod placement_change;
 pub mod resolve;
+mod room;
 pub mod scope;
 mod sql;
 pub mod table;
@@ -58,6 +59,7 @@ pub use error::StoreError;
 use file::{Access, OpenedFile};
 use local::Local;
 pub use local::LocalRows;
+pub use room::Room;
 pub use scope::Scope;
 use transaction::LocalWriter;
 pub use transaction::Transaction;
@@ -164,6 +166,7 @@ impl Store {
             connection: self.reader.clone(),
             local: self.local.clone(),
             statements,
+            room: None,
         }
     }
 
@@ -271,9 +274,19 @@ pub struct Session {
     connection: DatabaseConnection,
     local: Option<Arc<Local>>,
     statements: Arc<AtomicU64>,
+    room: Option<Arc<Room>>,
 }
 
 impl Session {
+    /// The same connection for an answer that has room for so much of long texts.
+    #[must_use]
+    pub fn within(self, room: Arc<Room>) -> Self {
+        Self {
+            room: Some(room),
+            ..self
+        }
+    }
+
     /// The same connection for statements that read much: none is tried on the thread that asks.
     #[must_use]
     pub fn for_much(&self) -> Self {
@@ -300,6 +313,12 @@ pub trait Reader: ConnectionTrait {
     fn read_here(&self, _sql: &str, _values: &[sea_orm::Value]) -> Option<Result<LocalRows, StoreError>> {
         None
     }
+
+    /// The room for long texts; none: they are read whatever they have.
+    #[doc(hidden)]
+    fn room(&self) -> Option<&Room> {
+        None
+    }
 }
 
 impl Reader for DatabaseConnection {}
@@ -310,6 +329,10 @@ impl Reader for Session {
         let rows = self.local.as_ref()?.read(sql, values)?;
         self.count();
         Some(Ok(rows))
+    }
+
+    fn room(&self) -> Option<&Room> {
+        self.room.as_deref()
     }
 }
 

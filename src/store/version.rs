@@ -5,6 +5,7 @@ use ::entity::{ArtifactId, ExecutionId, NO_TIME, PartitionId, VersionId, edge};
 use super::cells::Cells;
 use super::edge::stands;
 use super::page::{Key, prefix};
+use super::room::{LongText, LongTexts};
 use super::sql::{Binds, deal, place, read};
 use super::version_list::VersionOrderField;
 use super::{Reader, Scope, StoreError, dialect};
@@ -219,31 +220,41 @@ pub async fn version_content(
     let revision = binds.bind(scope.revision);
     let list = binds.bind(dialect::numbers(binds.backend, ids.iter().map(|id| id.0)));
     let these = dialect::in_numbers(binds.backend, "version.id", &list);
+    let is_there = format!("version.produced_revision <= {revision} AND version.deleted_revision > {revision}");
     // A row is read up to the last column that is asked for: one without a card does not touch where long cards overflow to.
-    let part = |asked: bool, column: &str| match asked {
-        true => format!(
-            "CASE WHEN version.produced_revision <= {revision} AND version.deleted_revision > {revision} THEN version.{column} END"
-        ),
-        false => "CAST(NULL AS TEXT)".to_owned(),
+    let part = |asked: bool, column| match asked {
+        true => LongText {
+            column,
+            when: &is_there,
+        },
+        false => LongText {
+            column: "CAST(NULL AS TEXT)",
+            when: "TRUE",
+        },
     };
-    let sql = format!(
-        "SELECT version.id, {}, {}, {}, {}, {} FROM version WHERE {these} AND version.revision <= {revision}",
-        part(parts.text, "location"),
-        part(parts.text, "data_type"),
-        part(parts.text, "description"),
-        part(parts.metadata, "metadata"),
-        part(parts.card, "card"),
-    );
-    read(&binds.many(db, &sql, 6).await?, |cells| {
-        Ok(VersionContent {
-            id: cells.next()?,
-            location: cells.next()?,
-            data_type: cells.next()?,
-            description: cells.next()?,
-            metadata: cells.next()?,
-            card: cells.next()?,
+    let contents = LongTexts {
+        key: "version.id",
+        texts: &[
+            part(parts.text, "version.location"),
+            part(parts.text, "version.data_type"),
+            part(parts.text, "version.description"),
+            part(parts.metadata, "version.metadata"),
+            part(parts.card, "version.card"),
+        ],
+        from: &format!("version WHERE {these} AND version.revision <= {revision}"),
+    };
+    contents
+        .read(db, binds, |cells| {
+            Ok(VersionContent {
+                id: cells.next()?,
+                location: cells.next()?,
+                data_type: cells.next()?,
+                description: cells.next()?,
+                metadata: cells.next()?,
+                card: cells.next()?,
+            })
         })
-    })
+        .await
 }
 
 /// The aliases of versions, ascending: an answer for each, in their order.

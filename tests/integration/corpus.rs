@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use heirloom::config::Config;
 use heirloom::demo::record_sample;
 use heirloom::domain::time::Timestamp;
 use heirloom::sample::Options;
@@ -117,6 +118,28 @@ on_both_databases! {
             complaints.extend(example.complaints(&reply));
         }
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    }
+
+    // Whatever an answer is made of, no byte is counted that it does not have.
+    async fn every_answer_may_have_as_many_bytes_as_the_limit_and_not_one_more(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let now = Timestamp::parse(&app.now()).unwrap();
+        record_sample(&app.store, Options::default(), now, |_| {}).await.unwrap();
+        app.lineage.follow_newest().await.unwrap();
+        for example in examples().iter().filter(|example| example.query.contains("\nquery ")) {
+            let whole = app.query(&example.query, example.variables.clone()).await.body;
+            for (bytes, prepares) in [(whole.len(), true), (whole.len(), false), (whole.len() - 1, true), (whole.len() - 1, false)] {
+                let mut config = Config::default();
+                config.limits.answer_bytes = bytes;
+                let router = app.answering(config, prepares);
+                let reply = TestApp::query_on(&router, &example.query, example.variables.clone()).await;
+                if bytes == whole.len() {
+                    assert_eq!(reply.body, whole, "{}", example.name);
+                } else {
+                    reply.refused("LIMIT_EXCEEDED").says(&["limits.answer_bytes"]);
+                }
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on stops, and says in which line"
 )]
 
+mod answers;
 mod backpressure;
 mod backups;
 mod bad_input;

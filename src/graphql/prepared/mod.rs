@@ -13,6 +13,7 @@ use async_graphql::resolver_utils::resolve_list;
 use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 
 use self::selection::Selected;
+use super::budget::{Item, draw};
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::resources::Resources;
@@ -62,14 +63,20 @@ pub async fn resolve<R: PreparedList>(
         && let Some(fields) = rows.fields(&Selected::of(ctx))
         && resources.graph_is_ready(rows.count()).await.map_err(failed)?
     {
-        return Ok(write(rows, resources, &fields).await);
+        return write(rows, ctx, field, resources, &fields).await;
     }
     let items = rows.items(resources).await.map_err(failed)?;
     let length = items.len();
-    resolve_list(ctx, field, items, Some(length)).await
+    resolve_list(ctx, field, items.into_iter().map(Item), Some(length)).await
 }
 
-async fn write<R: PreparedList>(rows: &R, resources: &Resources, fields: &R::Fields) -> Value {
+async fn write<R: PreparedList>(
+    rows: &R,
+    ctx: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+    resources: &Resources,
+    fields: &R::Fields,
+) -> ServerResult<Value> {
     let mut json = vec![b'['];
     let mut begin = 0;
     while begin < rows.count() {
@@ -77,17 +84,18 @@ async fn write<R: PreparedList>(rows: &R, resources: &Resources, fields: &R::Fie
             json.push(b',');
             tokio::task::yield_now().await;
         }
-        let end = rows.count().min(begin + PORTION);
+        let (end, before) = (rows.count().min(begin + PORTION), json.len());
         rows.write(
             &mut json,
             resources.lineage().graph().at(rows.revision()),
             fields,
             begin..end,
         );
+        draw(ctx, field, json.len() - before)?;
         begin = end;
     }
     json.push(b']');
-    Json(String::from_utf8(json).unwrap_or_default()).into_value()
+    Ok(Json(String::from_utf8(json).unwrap_or_default()).into_value())
 }
 
 /// Makes a [`PreparedList`] the type of a field, in the place of a vector of its items.

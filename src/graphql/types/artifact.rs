@@ -13,6 +13,7 @@ use super::version::Version;
 use super::window::TimeBucket;
 use crate::domain::filter::PartitionFilter as DomainFilter;
 use crate::domain::uri;
+use crate::graphql::budget::{List, StoredJson, Text};
 use crate::graphql::connection::{Connection, Opened, Order, PageArgs, Read, int, page_cost, read};
 use crate::graphql::enums::Granularity;
 use crate::graphql::error::ApiError;
@@ -29,7 +30,7 @@ use crate::graphql::loaders::pages::{
 };
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
 use crate::store::artifact::ArtifactRow;
 use crate::store::partition::{PARTITION_SHAPE, PartitionRow, PartitionsOf};
@@ -162,13 +163,13 @@ impl Artifact {
     }
 
     /// Its URI: `flyte://av0.1/<project>/<domain>/<name>`, each part percent-encoded.
-    async fn uri(&self) -> String {
-        uri::of_artifact(&self.row.key_of())
+    async fn uri(&self) -> Text<String> {
+        Text(uri::of_artifact(&self.row.key_of()))
     }
 
     /// What it is, for people; null when no declaration said.
-    async fn description(&self) -> Option<&str> {
-        self.row.description.as_deref()
+    async fn description(&self) -> Option<Text<&str>> {
+        self.row.description.as_deref().map(Text)
     }
 
     /// Its partition keys, at most 10, in declared order; until it is declared: all that its versions have brought, ascending.
@@ -185,26 +186,24 @@ impl Artifact {
 
     /// Other names of the dataset that it is, as the symlinks of OpenLineage events tell them: it is found by each of them, as by its own.
     /// By namespace and name; empty when there are none.
-    async fn other_names(&self, ctx: &Context<'_>) -> Result<Vec<EventName>, ApiError> {
+    async fn other_names(&self, ctx: &Context<'_>) -> Result<List<EventName>, ApiError> {
         let names = Resources::of(ctx)?
             .load(OtherNames, self.view.scope, self.row.id)
             .await?;
         let name = |(namespace, name): &(String, String)| EventName {
-            namespace: namespace.clone(),
-            name: name.clone(),
+            namespace: Text(namespace.clone()),
+            name: Text(name.clone()),
         };
         Ok(names.iter().map(name).collect())
     }
 
     /// What OpenLineage events about the dataset itself, apart from any run, have said of it: its facets, each as it was said last.
     /// A JSON object, `{}` when they have said nothing. As known now, also in past states.
-    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<StoredJson<Arc<str>>, ApiError> {
         let text = Resources::of(ctx)?
             .load(ArtifactMetadata, self.view.scope, self.row.id)
             .await?;
-        Ok(Json(
-            text.map_or_else(|| "{}".to_owned(), |text| text.as_ref().to_owned()),
-        ))
+        Ok(StoredJson(text.unwrap_or_else(|| "{}".into())))
     }
 
     /// When this server first heard of it.
@@ -382,11 +381,11 @@ impl Artifact {
         )]
         granularity: Granularity,
         #[graphql(name = "where", desc = "Only of partitions like this.")] filter: Option<PartitionFilter>,
-    ) -> Result<Vec<TimeBucket>, ApiError> {
+    ) -> Result<List<TimeBucket>, ApiError> {
         let resources = Resources::of(ctx)?;
         let filter = partition("where", filter)?;
         let Some(test) = self.understand(resources, self.view, filter).await? else {
-            return Ok(Vec::new());
+            return Ok(List(Vec::new()));
         };
         let of = Within {
             artifact: Arc::clone(&self.row),

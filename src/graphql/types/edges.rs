@@ -10,6 +10,7 @@ use super::execution::Execution;
 use super::missing;
 use super::partition::Partition;
 use super::version::Version;
+use crate::graphql::budget::Text;
 use crate::graphql::connection::{Connection, Edge, Item, Read, int};
 use crate::graphql::error::ApiError;
 use crate::graphql::loaders::facts::RevisionTime;
@@ -76,8 +77,8 @@ pub struct NodeEdge<N: Listed> {
 impl<N: Listed> NodeEdge<N> {
     /// Where the item stands in the list: an opaque text, to be given as `after` or `before` in the same order. The page that
     /// follows it is read in the state of the store that this one was.
-    async fn cursor(&self) -> String {
-        self.item.cursor()
+    async fn cursor(&self) -> Text<String> {
+        Text(self.item.cursor())
     }
 
     /// The item.
@@ -167,8 +168,8 @@ pub struct LinkEdge<L: Link> {
 impl<L: Link> LinkEdge<L> {
     /// Where the edge stands in the list: an opaque text, to be given as `after` or `before`. The page that follows it is read
     /// in the state of the store that this one was.
-    async fn cursor(&self) -> String {
-        self.item.cursor()
+    async fn cursor(&self) -> Text<String> {
+        Text(self.item.cursor())
     }
 
     /// What stands at the other end.
@@ -254,8 +255,8 @@ impl ValueEdge {
 #[Object(name = "PartitionValueEdge")]
 impl ValueEdge {
     /// Where the value stands in the list: an opaque text, to be given as `after`.
-    async fn cursor(&self) -> String {
-        self.item.cursor()
+    async fn cursor(&self) -> Text<String> {
+        Text(self.item.cursor())
     }
 
     /// The value.

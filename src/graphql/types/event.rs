@@ -9,12 +9,13 @@ use super::edges::{Listed, recorded_at};
 use super::execution::Execution;
 use super::missing;
 use crate::domain::openlineage::EventKind as StoredKind;
+use crate::graphql::budget::{StoredJson, Text};
 use crate::graphql::enums::{EventKind, EventType};
 use crate::graphql::error::ApiError;
 use crate::graphql::loaders::facts::EventBody;
 use crate::graphql::loaders::nodes::ArtifactByKey;
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
 use crate::lineage::node::Node;
 use crate::store::event::EventRow;
@@ -32,9 +33,9 @@ pub struct Event {
 #[derive(SimpleObject)]
 pub struct EventName {
     /// The namespace, such as `s3://lake` or `airflow`.
-    pub namespace: String,
+    pub namespace: Text<String>,
     /// The name in there.
-    pub name: String,
+    pub name: Text<String>,
 }
 
 /// An OpenLineage event, as it was sent: what it means is in the nodes that it is about, and nothing that was sent is lost to that.
@@ -67,8 +68,8 @@ impl Event {
     }
 
     /// The id of its run, as the sender calls it; null for an event about a job or a dataset.
-    async fn run_id(&self) -> Option<&str> {
-        self.row.run_id.as_deref()
+    async fn run_id(&self) -> Option<Text<&str>> {
+        self.row.run_id.as_deref().map(Text)
     }
 
     /// The execution that its run, or its job as such, is; null for an event about a dataset.
@@ -88,12 +89,11 @@ impl Event {
     }
 
     /// The event: its JSON as it was sent, on one line.
-    async fn body(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
+    async fn body(&self, ctx: &Context<'_>) -> Result<StoredJson<Arc<str>>, ApiError> {
         let body = Resources::of(ctx)?
             .load(EventBody, self.view.scope, self.row.id)
             .await?;
-        body.map(|text| Json(text.as_ref().to_owned()))
-            .ok_or_else(|| missing("the text of an event"))
+        body.map(StoredJson).ok_or_else(|| missing("the text of an event"))
     }
 
     /// When this server heard it first.
@@ -112,8 +112,8 @@ impl Event {
 
     fn subject(&self) -> EventName {
         EventName {
-            namespace: self.row.subject.namespace.clone(),
-            name: self.row.subject.name.clone(),
+            namespace: Text(self.row.subject.namespace.clone()),
+            name: Text(self.row.subject.name.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use entity::ExecutionId;
 use super::edges::{Inputs, Link, LinkEdge, NodeEdge, Outputs, connect, link, recorded_at};
 use super::lineage::Lineage;
 use super::version::Version;
+use crate::graphql::budget::{StoredJson, Text};
 use crate::graphql::connection::{Connection, Order, PageArgs, page_cost, read};
 use crate::graphql::enums::{ExecutionKind, ExecutionState};
 use crate::graphql::error::ApiError;
@@ -17,7 +18,7 @@ use crate::graphql::loaders::nodes::ExecutionById;
 use crate::graphql::loaders::pages::{ChildCount, ChildPage, ExecutionEdgeCount, ExecutionEdgePage};
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
 use crate::store::edge::{EXECUTION_EDGE_SHAPE, EdgeRow, Role};
 use crate::store::execution::ExecutionRow;
@@ -119,18 +120,18 @@ impl Execution {
     }
 
     /// The workflow's or task's name, such as `train_model`; null when it was not given.
-    async fn entity(&self) -> Option<&str> {
-        self.row.entity.as_deref()
+    async fn entity(&self) -> Option<Text<&str>> {
+        self.row.entity.as_deref().map(Text)
     }
 
     /// The workflow's or task's version; null when it was not given.
-    async fn entity_version(&self) -> Option<&str> {
-        self.row.entity_version.as_deref()
+    async fn entity_version(&self) -> Option<Text<&str>> {
+        self.row.entity_version.as_deref().map(Text)
     }
 
     /// The node of the workflow that it ran for, such as `n0`; null when it was not given.
-    async fn node_id(&self) -> Option<&str> {
-        self.row.node_id.as_deref()
+    async fn node_id(&self) -> Option<Text<&str>> {
+        self.row.node_id.as_deref().map(Text)
     }
 
     /// The number of the attempt, as the producer counts; null when it was not given.
@@ -139,8 +140,8 @@ impl Execution {
     }
 
     /// Who ran it: a person or a service account; null when it was not given.
-    async fn principal(&self) -> Option<&str> {
-        self.row.principal.as_deref()
+    async fn principal(&self) -> Option<Text<&str>> {
+        self.row.principal.as_deref().map(Text)
     }
 
     /// When it started; null when it has not, or nobody said.
@@ -159,18 +160,16 @@ impl Execution {
     }
 
     /// Why it failed; null when it was not given.
-    async fn error(&self) -> Option<&str> {
-        self.row.error.as_deref()
+    async fn error(&self) -> Option<Text<&str>> {
+        self.row.error.as_deref().map(Text)
     }
 
     /// Facts about it: a JSON object, `{}` when there are none.
-    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<StoredJson<Arc<str>>, ApiError> {
         let text = Resources::of(ctx)?
             .load(ExecutionMetadata, self.view.scope, self.row.id)
             .await?;
-        Ok(Json(
-            text.map_or_else(|| "{}".to_owned(), |text| text.as_ref().to_owned()),
-        ))
+        Ok(StoredJson(text.unwrap_or_else(|| "{}".into())))
     }
 
     /// The execution that it is part of; null when it stands alone.

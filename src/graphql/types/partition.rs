@@ -11,6 +11,7 @@ use super::lineage::Lineage;
 use super::missing;
 use super::version::Version;
 use super::window::TimeWindow;
+use crate::graphql::budget::List;
 use crate::graphql::connection::{Connection, PageArgs, Read, int, page_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::inputs::filters::VersionFilter;
@@ -78,7 +79,7 @@ impl Partition {
     }
 
     /// Its values, in the order in which the artifact declared its keys.
-    async fn values(&self, ctx: &Context<'_>) -> Result<Vec<PartitionValue>, ApiError> {
+    async fn values(&self, ctx: &Context<'_>) -> Result<List<PartitionValue>, ApiError> {
         let values = &self.row.values;
         let pair = |(key, value): (&String, &String)| PartitionValue {
             key: key.clone(),

@@ -4,6 +4,7 @@ use async_graphql::{Context, Object};
 
 use super::artifact::Artifact;
 use super::edges::{NodeEdge, connect};
+use crate::graphql::budget::List;
 use crate::graphql::connection::{Connection, PageArgs, int, page_cost, read};
 use crate::graphql::error::ApiError;
 use crate::graphql::inputs::orders::artifact_cursors;
@@ -30,7 +31,7 @@ impl Project {
     }
 
     /// The domains in which it has artifacts, by name.
-    async fn domains(&self) -> Vec<Domain> {
+    async fn domains(&self) -> List<Domain> {
         let domain = |row: &DomainRow| Domain {
             project: self.row.name.clone(),
             row: row.clone(),

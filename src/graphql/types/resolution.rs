@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object};
 
 use super::version::Version;
+use crate::graphql::budget::{List, Text};
 use crate::graphql::connection::{int, size};
 use crate::graphql::error::ApiError;
 use crate::graphql::resources::Resources;
@@ -48,7 +49,7 @@ impl Resolution {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "At most so many; null: 50, unless configured otherwise.")] first: Option<i32>,
-    ) -> Result<Vec<Candidate>, ApiError> {
+    ) -> Result<List<Candidate>, ApiError> {
         let limit = candidate_limit(Resources::of(ctx)?, first)?;
         let candidate = |row: &CandidateRow| Candidate {
             row: row.clone(),
@@ -96,7 +97,7 @@ impl Candidate {
     }
 
     /// Why, or why not, in one sentence.
-    async fn reason(&self) -> &str {
-        &self.row.reason
+    async fn reason(&self) -> Text<&str> {
+        Text(&self.row.reason)
     }
 }

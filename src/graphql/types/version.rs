@@ -12,6 +12,7 @@ use super::lineage::Lineage;
 use super::missing;
 use super::partition::Partition;
 use crate::domain::uri;
+use crate::graphql::budget::{StoredJson, Text};
 use crate::graphql::connection::{Connection, Order, PageArgs, page_cost, read};
 use crate::graphql::enums::VersionState;
 use crate::graphql::error::ApiError;
@@ -21,7 +22,7 @@ use crate::graphql::loaders::nodes::{ExecutionById, VersionById};
 use crate::graphql::loaders::pages::{ConsumerCount, ConsumerPage};
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::view::View;
 use crate::store::edge::{EdgeRow, VERSION_EDGE_SHAPE};
 use crate::store::version::{ProducerRow, VersionContent, VersionRow};
@@ -33,6 +34,37 @@ pub struct Version {
     pub row: Arc<VersionRow>,
     /// In which view.
     pub view: View,
+}
+
+/// A text among the contents of a version, which are shared, since they may be long.
+#[derive(Clone)]
+pub enum Part {
+    /// The contents, and which text of them.
+    Of(Arc<VersionContent>, Choice),
+    /// An empty JSON object.
+    Nothing,
+}
+
+/// Which text of the contents of a version.
+type Choice = fn(&VersionContent) -> Option<&String>;
+
+impl Part {
+    /// The text, if it is there.
+    fn of(content: Option<Arc<VersionContent>>, choice: Choice) -> Option<Self> {
+        let content = content?;
+        choice(&content)
+            .is_some()
+            .then(|| Self::Of(Arc::clone(&content), choice))
+    }
+}
+
+impl AsRef<str> for Part {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Of(content, choice) => choice(content).map_or("", String::as_str),
+            Self::Nothing => "{}",
+        }
+    }
 }
 
 const CONSUMERS: Order = Order {
@@ -64,14 +96,9 @@ impl Version {
         Resources::of(ctx)?.load(part, self.view.scope, self.row.id).await
     }
 
-    async fn text(
-        &self,
-        ctx: &Context<'_>,
-        part: Content,
-        of: fn(&VersionContent) -> Option<&String>,
-    ) -> Result<Option<String>, ApiError> {
+    async fn text(&self, ctx: &Context<'_>, part: Content, of: Choice) -> Result<Option<Text<Part>>, ApiError> {
         let content = self.content(ctx, part).await?;
-        Ok(content.as_deref().and_then(of).cloned())
+        Ok(Part::of(content, of).map(Text))
     }
 
     async fn produced(&self, ctx: &Context<'_>) -> Result<Option<Arc<ProducerRow>>, ApiError> {
@@ -122,9 +149,9 @@ impl Version {
     }
 
     /// The artifact's URI, `@` and the version, percent-encoded.
-    async fn uri(&self, ctx: &Context<'_>) -> Result<String, ApiError> {
+    async fn uri(&self, ctx: &Context<'_>) -> Result<Text<String>, ApiError> {
         let artifact = self.its_artifact(ctx).await?;
-        Ok(uri::of_version(&artifact.row.key_of(), &self.row.version))
+        Ok(Text(uri::of_version(&artifact.row.key_of(), &self.row.version)))
     }
 
     /// Its partition; null when it has none, is only REFERENCED, or is flagged in `schemaMismatch`.
@@ -147,13 +174,13 @@ impl Version {
 
     /// Why its partition does not fit the artifact's declaration, when it came by an event, an import or before the declaration;
     /// null when it fits. A version flagged here is found by no partition query.
-    async fn schema_mismatch(&self) -> Option<&str> {
-        self.row.schema_mismatch.as_deref()
+    async fn schema_mismatch(&self) -> Option<Text<&str>> {
+        self.row.schema_mismatch.as_deref().map(Text)
     }
 
     /// Where the data lies, such as `s3://bucket/orders/2026-11-23.parquet`; never opened by this server. Null when it was not
     /// given, or the version is deleted.
-    async fn location(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
+    async fn location(&self, ctx: &Context<'_>) -> Option<Result<Text<Part>, ApiError>> {
         self.text(ctx, Content::Text, |content| content.location.as_ref())
             .await
             .transpose()
@@ -161,29 +188,29 @@ impl Version {
 
     /// What kind of thing it is, in the producer's words, such as `parquet` or `model`; null when it was not given.
     #[graphql(name = "type")]
-    async fn data_type(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
+    async fn data_type(&self, ctx: &Context<'_>) -> Option<Result<Text<Part>, ApiError>> {
         self.text(ctx, Content::Text, |content| content.data_type.as_ref())
             .await
             .transpose()
     }
 
     /// What it is, for people; null when it was not given.
-    async fn description(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
+    async fn description(&self, ctx: &Context<'_>) -> Option<Result<Text<Part>, ApiError>> {
         self.text(ctx, Content::Text, |content| content.description.as_ref())
             .await
             .transpose()
     }
 
     /// Facts about it: a JSON object, `{}` when there are none or the version is deleted.
-    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json, ApiError> {
-        let text = self
-            .text(ctx, Content::Metadata, |content| content.metadata.as_ref())
-            .await?;
-        Ok(Json(text.unwrap_or_else(|| "{}".to_owned())))
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<StoredJson<Part>, ApiError> {
+        let content = self.content(ctx, Content::Metadata).await?;
+        Ok(StoredJson(
+            Part::of(content, |content| content.metadata.as_ref()).unwrap_or(Part::Nothing),
+        ))
     }
 
     /// A page about it, in Markdown; null when it was not given, or the version is deleted.
-    async fn card(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
+    async fn card(&self, ctx: &Context<'_>) -> Option<Result<Text<Part>, ApiError>> {
         self.text(ctx, Content::Card, |content| content.card.as_ref())
             .await
             .transpose()
@@ -196,10 +223,10 @@ impl Version {
     }
 
     /// Who made it: the principal of the execution that produced it; null when there is none.
-    async fn principal(&self, ctx: &Context<'_>) -> Option<Result<String, ApiError>> {
+    async fn principal(&self, ctx: &Context<'_>) -> Option<Result<Text<String>, ApiError>> {
         self.its_producer(ctx)
             .await
-            .map(|producer| producer?.row.principal.clone())
+            .map(|producer| producer?.row.principal.clone().map(Text))
             .transpose()
     }
 

@@ -102,14 +102,14 @@ impl TestApp {
 
     /// The same service, which resolves all lists field by field, as the library does, and writes none from prepared rows.
     pub fn resolving_by_field(&self) -> Router {
-        let config = Config::default();
-        let (store, writer, lineage) = (
-            self.store.clone(),
-            self.writer.clone(),
-            Lineage::new(self.store.clone()),
-        );
+        self.answering(Config::default(), false)
+    }
+
+    /// The same service with another configuration, which writes lists from prepared rows, or resolves them field by field.
+    pub fn answering(&self, config: Config, prepares_rows: bool) -> Router {
+        let (store, writer, lineage) = (self.store.clone(), self.writer.clone(), self.lineage.clone());
         let engine = Engine::new(schema_builder, &config).attaching(move |request, mut context| {
-            context.prepares_rows = false;
+            context.prepares_rows = prepares_rows;
             let resources = Resources::new(&store, writer.clone(), lineage.clone(), &context);
             request.data(resources).data(context)
         });

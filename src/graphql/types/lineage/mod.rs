@@ -19,6 +19,7 @@ use super::missing;
 use super::partition::Partition;
 use super::version::Version;
 use crate::config::Limits;
+use crate::graphql::budget::{List, Text};
 use crate::graphql::connection::int;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::inputs::lineage::LineageFormat;
@@ -143,8 +144,8 @@ impl Lineage {
     }
 
     /// Goes on where this page ends, to be given as `after`; null when no page follows.
-    async fn end_cursor(&self) -> Option<&str> {
-        self.0.cursor.as_deref()
+    async fn end_cursor(&self) -> Option<Text<&str>> {
+        self.0.cursor.as_deref().map(Text)
     }
 
     /// How many nodes this page and those before it have; once it is `complete`, the whole answer. Costs no rows.
@@ -153,7 +154,7 @@ impl Lineage {
     }
 
     /// The same by distance and kind of node, the nearest first. Costs no rows.
-    async fn counts(&self) -> Vec<LineageCount> {
+    async fn counts(&self) -> List<LineageCount> {
         let counts = self.0.walked.counts().into_iter();
         counts
             .map(|of| LineageCount {
@@ -170,7 +171,7 @@ impl Lineage {
     async fn export(
         &self,
         #[graphql(desc = "How, such as `MERMAID`.")] format: LineageFormat,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Text<String>, ApiError> {
         let edges = self.0.edges().await?;
         let (most, rows) = (
             self.0.limits.lineage_export_maximum,
@@ -184,13 +185,13 @@ impl Lineage {
         }
         let graph = self.0.lineage.graph();
         let id = |node| NodeId::from(node).to_string();
-        Ok(draw::draw(
+        Ok(Text(draw::draw(
             format.into(),
             graph.at(self.0.revision()),
             &self.0.walked,
             &edges,
             id,
-        ))
+        )))
     }
 }
 

@@ -6,6 +6,7 @@ use async_graphql::SimpleObject;
 
 use super::ask::existing;
 use super::{LineageEdge, load_nodes};
+use crate::graphql::budget::List;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::node_id::NodeId;
 use crate::graphql::resources::Resources;
@@ -18,9 +19,9 @@ use crate::lineage::paths::Path;
 #[derive(SimpleObject)]
 pub struct LineagePath {
     /// Its nodes, versions and executions by turns, from the most upstream one on.
-    pub nodes: Vec<Node>,
+    pub nodes: List<Node>,
     /// Its edges, hop by hop; where several lead from one node to the next, all of them, by name.
-    pub edges: Vec<LineageEdge>,
+    pub edges: List<LineageEdge>,
 }
 
 /// The first paths from a node to another, as seen in a view.
@@ -30,7 +31,7 @@ pub async fn find_paths(
     from: NodeId,
     to: NodeId,
     first: i32,
-) -> Result<Vec<LineagePath>, ApiError> {
+) -> Result<List<LineagePath>, ApiError> {
     let limits = resources.limits();
     let Some(first) = usize::try_from(first).ok().filter(|first| *first > 0) else {
         return Err(ApiError::bad_user_input(
@@ -55,7 +56,7 @@ pub async fn find_paths(
         (end("from", from)?, end("to", to)?)
     };
     let ([from], [to]) = (&ends.0[..], &ends.1[..]) else {
-        return Ok(Vec::new());
+        return Ok(List(Vec::new()));
     };
     let found = lineage.paths(at, *from, *to, first, deadline).await.map_err(|OutOfTime| {
         let message = format!(
