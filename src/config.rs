@@ -43,9 +43,14 @@ pub struct Config {
 pub struct Server {
     /// The address and port to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// How long one request may take, in milliseconds, from its first byte to its answer; then it is refused with
+    /// How long one request may take, in milliseconds, from the end of its head to its answer; then it is refused with
     /// DEADLINE_EXCEEDED.
     pub request_timeout_ms: u64,
+    /// How long the head of a request may take, in milliseconds, from its first byte to its last, on a new connection from its
+    /// opening; then the connection is closed.
+    pub head_timeout_ms: u64,
+    /// How long a connection may wait for its next request, in milliseconds; then it is closed.
+    pub idle_timeout_ms: u64,
     /// How long running requests may take to end after the server was asked to stop, in milliseconds; at least the
     /// request timeout.
     pub shutdown_grace_ms: u64,
@@ -70,6 +75,8 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             request_timeout_ms: 30_000,
+            head_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
             shutdown_grace_ms: 35_000,
             cors_allowed_origins: Vec::new(),
             body_limit_bytes: 32 * 1024 * 1024,
@@ -300,6 +307,8 @@ impl Config {
 impl Server {
     fn validate(&self, problems: &mut Vec<String>) {
         at_least_one(problems, "server.request_timeout_ms", self.request_timeout_ms);
+        at_least_one(problems, "server.head_timeout_ms", self.head_timeout_ms);
+        at_least_one(problems, "server.idle_timeout_ms", self.idle_timeout_ms);
         at_least_one(problems, "server.body_limit_bytes", self.body_limit_bytes as u64);
         if self.shutdown_grace_ms < self.request_timeout_ms {
             problems.push(format!(

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, http::Uri, serve::ListenerExt};
+use axum::{Router, http::Uri};
 use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     graphql::{context::RequestId, engine::Engine, error::ApiError, resources::Resources, schema_builder},
     http::{
         body::{BodyLimit, BodyRoom},
+        connections::{Connections, Patience},
         graphiql, graphql,
         health::{self, Readiness},
         layers, lineage,
@@ -172,39 +173,26 @@ pub enum Ended {
 }
 
 /// Answers requests until the shutdown is wished for, then no new ones, and those under way for `grace` at most.
-///
-/// # Errors
-/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    patience: Patience,
     grace: Duration,
     mut shutdown: Shutdown,
-) -> io::Result<Ended> {
-    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
-    // An answer in small parts must not wait for the acknowledgement of the part before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    let running = axum::serve(listener, router).with_graceful_shutdown(async move {
-        // A sender that is gone means the same as one that has sent.
-        let _ = (&mut stopped).await;
-    });
-    let mut running = std::pin::pin!(running.into_future());
+) -> Ended {
+    let connections = Connections::new();
     tokio::select! {
-        result = &mut running => return result.map(|()| Ended::Gracefully),
+        never = connections.take(&listener, router, patience) => match never {},
         () = shutdown.wished() => {}
     }
+    drop(listener);
     tracing::info!(
         grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
         "stopping: no new requests, those under way may end"
     );
-    drop(stop);
     tokio::select! {
-        result = running => result.map(|()| Ended::Gracefully),
-        () = sleep(grace) => Ok(Ended::GraceOver),
-        () = shutdown.wished() => Ok(Ended::AtOnce),
+        () = connections.end() => Ended::Gracefully,
+        () = sleep(grace) => Ended::GraceOver,
+        () = shutdown.wished() => Ended::AtOnce,
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use heirloom::config::Config;
+use heirloom::http::connections::Patience;
 use heirloom::lineage::Lineage;
 use heirloom::server::{self, AppState, Ended, Shutdown};
 use heirloom::service::Writer;
@@ -84,6 +85,7 @@ pub async fn answer(
     shutdown: Shutdown,
 ) -> Result<ExitCode> {
     let grace = Duration::from_millis(config.server.shutdown_grace_ms);
+    let patience = Patience::of(&config.server);
     let address = listener.local_addr()?;
     tracing::info!(
         "listening on http://{address}/ with the database {}",
@@ -93,7 +95,7 @@ pub async fn answer(
     let router = server::router(AppState::new(config, &store, &writer, &lineage));
     read_graph(lineage);
     drop(writer);
-    match server::serve(listener, router, grace, shutdown).await? {
+    match server::serve(listener, router, patience, grace, shutdown).await {
         Ended::Gracefully => tracing::info!("stopped"),
         Ended::GraceOver => tracing::warn!("stopped; some requests took longer than server.shutdown_grace_ms"),
         Ended::AtOnce => tracing::warn!("stopped at once, as asked twice; some requests were not answered"),

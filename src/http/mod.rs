@@ -1,6 +1,7 @@
 //! The transport: bytes, headers and status codes. It knows no type of the schema and runs no SQL.
 
 pub mod body;
+pub mod connections;
 mod elements;
 pub mod graphiql;
 pub mod graphql;

@@ -30,9 +30,11 @@ const FLOORS: [(&str, &[&str]); 13] = [
 ];
 
 /// Where each external crate may be used: files, and directories with everything below them.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("async_graphql", &["graphql/", "http/graphql.rs", "http/params.rs"]),
     ("axum", &["http/", "server.rs"]),
+    ("hyper", &["http/"]),
+    ("hyper_util", &["http/"]),
     ("tower_http", &["http/"]),
     ("sea_orm", &["store/"]),
     ("sqlx", &[]),

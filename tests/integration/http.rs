@@ -9,6 +9,7 @@ use axum::{
 use futures_util::stream;
 use heirloom::{
     config::Config,
+    http::connections::Patience,
     server::{Ended, Shutdown, serve},
 };
 use serde_json::{Value, json};
@@ -461,7 +462,8 @@ async fn started(grace_ms: u64) -> (String, tokio::sync::mpsc::Sender<()>, tokio
     let url = format!("http://{}/graphql", listener.local_addr().unwrap());
     let (stop, shutdown) = Shutdown::by_hand();
     let grace = Duration::from_millis(grace_ms);
-    let serving = async move { serve(listener, Toy::new().router, grace, shutdown).await.unwrap() };
+    let patience = Patience::of(&Config::default().server);
+    let serving = async move { serve(listener, Toy::new().router, patience, grace, shutdown).await };
     (url, stop, tokio::spawn(serving))
 }
 

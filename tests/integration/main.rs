@@ -13,6 +13,7 @@ mod checks;
 mod cli;
 mod clients;
 mod concurrency;
+mod connections;
 mod corpus;
 mod crashes;
 mod engine;
