@@ -133,6 +133,8 @@ fn unusable(url: &str, error: StoreError) -> anyhow::Error {
 /// Refuses a file to be written that is the store, or what SQLite keeps beside it.
 pub fn spare(url: &str, target: &Path) -> Result<()> {
     let Some(store) = sqlite_file(url) else { return Ok(()) };
+    // SQLite keeps its other files beside the file itself, not beside a link to it.
+    let store = std::fs::canonicalize(&store).unwrap_or(store);
     if is_same(&store, target) {
         bail!("{} is the store itself: name another file", target.display());
     }
@@ -150,12 +152,12 @@ pub fn spare(url: &str, target: &Path) -> Result<()> {
 
 /// The URL without its password, for logs and errors. Where it cannot be told what is the password, nothing but the scheme.
 pub fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
     if sqlite_file(url).is_some() {
         return url.to_owned();
     }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return format!("{}:…", url.split(':').next().unwrap_or_default());
+    };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let path = path.split(['?', '#']).next().unwrap_or(path);
     // A password with one of these signs in it, which had to be written otherwise.
@@ -185,5 +187,6 @@ mod tests {
         }
         assert_eq!(shown("sqlite:///a/b@c?mode=ro"), "sqlite:///a/b@c?mode=ro");
         assert_eq!(shown("sqlite:a/b.sqlite"), "sqlite:a/b.sqlite");
+        assert_eq!(shown("postgres:user:secret@host/db"), "postgres:…");
     }
 }

@@ -128,7 +128,8 @@ async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Re
     }
 }
 
-/// Records a batch, in parts where it is large: the next is not read before the one before is on disk.
+/// Records a batch, in parts where it is large: the next is not read before the one before is on disk. Where the client goes away in between,
+/// it ends there.
 async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let mut announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
     let elements = told_apart(&body, transport.batch_maximum)?;
@@ -137,6 +138,7 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
     while let Some(Part { records, indices }) = next_part(&mut unread, transport.event_bytes, &mut failed) {
         let answer = announced.submit(records, Mode::Ingest).await;
         let verdicts = indices.into_iter().zip(answer.map_err(ApiError::from)?.verdicts);
+        announced.room().await;
         failed.extend(verdicts.filter_map(|(index, verdict)| match verdict {
             Verdict::Rejected(rejection) => Some(Failed {
                 index,

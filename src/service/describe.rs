@@ -50,7 +50,7 @@ pub async fn describe(
     } else {
         // What was only announced was not yet said of the version.
         let before = before.and_then(Told::of);
-        refuse_contradiction(ledger, &row, said, [Some(&told), before.as_ref()], by).await?;
+        refuse_contradiction(ledger, &row, said, &told, before.as_ref(), by).await?;
         add_up(ledger, row, said, told, before.as_ref()).await?;
     }
     Ok(id)
@@ -124,34 +124,34 @@ pub fn is_named(said: &DatasetMeaning) -> bool {
     version.and_then(|version| version.as_str()) == Some(said.version.as_str())
 }
 
-/// Refuses an event that says of a version what contradicts others. One that only brings to light what earlier ones have said, because
-/// the run is complete now or two names are of one dataset, is not to blame: then the last word holds, as of other facets.
+/// Refuses an event that says of a version what nobody else says, where others say otherwise. One that says nothing new, or only brings to
+/// light what earlier ones have said, because the run is complete now or two names are of one dataset, is not to blame: then the last
+/// word holds, as of other facets.
 async fn refuse_contradiction(
     ledger: &mut Ledger,
     row: &version::Model,
     said: &DatasetMeaning,
-    [told, before]: [Option<&Told>; 2],
+    told: &Told,
+    before: Option<&Told>,
     by: Occasion<'_>,
 ) -> Result<(), ApplyError> {
-    let (Some(event), Some(told)) = (by.event, told) else {
+    let Some(event) = by.event else {
         return Ok(());
     };
     let (told, before) = (Essence::of(told), before.map(Essence::of));
-    let mut others = Vec::new();
-    if let Some(record) = recorded(ledger, row.id)? {
-        others.push(Essence::of_record(&record)?);
-    }
     let known = Essence::of(&Told::of_row(row)?);
     for what in [What::Partition, What::Schema] {
-        let is_own = before.as_ref().is_some_and(|before| known.is_same(before, what));
-        if is_own && known.is_other(&told, what) {
-            // What is known is what the same one has said, and perhaps others too.
-            others.extend(said_by_others(ledger, row, said, by.run).await?);
-        } else if known.is_other(&told, what) {
-            others.push(known.clone());
+        let is_new = before.as_ref().is_none_or(|before| !before.is_same(&told, what));
+        // What is known is somebody's word, though which one may depend on who came first.
+        if !is_new || !known.is_other(&told, what) {
+            continue;
         }
-        let is_contradicted = others.iter().any(|other| other.is_other(&told, what));
-        if is_contradicted && let Some(argument) = where_said(ledger, event, said, what)? {
+        let Some(argument) = where_said(ledger, event, said, &told, what)? else {
+            continue;
+        };
+        let others = said_by_others(ledger, row, said, by.run).await?;
+        let is_alone = !others.iter().any(|other| other.is_same(&told, what));
+        if is_alone && others.iter().any(|other| other.is_other(&told, what)) {
             return Err(contradiction(said, what, argument).into());
         }
     }
@@ -208,13 +208,19 @@ impl Essence {
     }
 }
 
-/// What other runs say of a version than one, and events about the dataset itself.
+/// What records say of a version, other runs than one, and events about the dataset itself.
 async fn said_by_others(
     ledger: &mut Ledger,
     row: &version::Model,
     said: &DatasetMeaning,
     run: Option<ExecutionId>,
 ) -> Result<Vec<Essence>, StoreError> {
+    let record = if row.is_described {
+        recorded(ledger, row.id)?
+    } else {
+        Some(Recorded::of_row(row))
+    };
+    let record = record.as_ref().map(Essence::of_record).transpose()?;
     let producers = ledger.producers_of(row.id).await?;
     let others = producers.iter().filter(|producer| Some(**producer) != run);
     let stories = read_stories(ledger, others)?;
@@ -232,27 +238,32 @@ async fn said_by_others(
     let told = told
         .iter()
         .map(|one| DatasetMeaning::of_all(&said.dataset, &said.version, std::slice::from_ref(one)));
-    Ok(told
-        .filter_map(|meaning| Told::of(&meaning))
-        .map(|told| Essence::of(&told))
-        .collect())
+    let told = told.filter_map(|meaning| Told::of(&meaning));
+    Ok(told.map(|told| Essence::of(&told)).chain(record).collect())
 }
 
-/// Where an event says by itself what a version is; none where it does not.
-fn where_said(ledger: &Ledger, event: &Event, said: &DatasetMeaning, what: What) -> Result<Option<String>, StoreError> {
+/// Where an event says by itself what it makes of a version; none where it does not.
+fn where_said(
+    ledger: &Ledger,
+    event: &Event,
+    said: &DatasetMeaning,
+    told: &Essence,
+    what: What,
+) -> Result<Option<String>, StoreError> {
     let outputs = event.outputs.iter().enumerate();
     let outputs = outputs.map(|(index, mention)| (format!("outputs.{index}"), mention));
     let own = event.dataset.iter().map(|mention| ("dataset".to_owned(), mention));
     for (place, mention) in outputs.chain(own) {
-        if mention.version().is_some_and(|version| version != said.version)
-            || kept_name(ledger, &mention.dataset)? != said.dataset
-        {
+        let is_another = mention.version().is_some_and(|version| version != said.version);
+        if is_another || kept_name(ledger, &mention.dataset)? != said.dataset {
             continue;
         }
+        let is_it =
+            |facet: &&Facet| !facet.is_deleted() && told.schema.as_ref().is_some_and(|told| told.says_as(facet));
         let path = match what {
-            What::Schema if mention.own.contains_key(SCHEMA) => "outputFacets.schema",
-            What::Schema if mention.facets.contains_key(SCHEMA) => "facets.schema",
-            What::Partition if mention.own.contains_key("subset") => "outputFacets.subset",
+            What::Schema if mention.own.get(SCHEMA).is_some_and(|facet| is_it(&facet)) => "outputFacets.schema",
+            What::Schema if mention.facets.get(SCHEMA).is_some_and(|facet| is_it(&facet)) => "facets.schema",
+            What::Partition if mention.names(&said.partition) => "outputFacets.subset",
             _ => continue,
         };
         return Ok(Some(format!("{place}.{path}")));

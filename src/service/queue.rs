@@ -121,8 +121,17 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// Waits for room to read the next part in. The first has it.
+    pub async fn room(&mut self) {
+        let room = &self.writer.room;
+        if self.has_begun {
+            let part = Arc::clone(&room.reading).acquire_many_owned(room.permits(of_events(PART)));
+            self.reading = part.await.ok();
+        }
+    }
+
     /// Records what was read, or a part of it, as [`Writer::submit`] does. The first part is refused where the queue is full; the others
-    /// wait for room, since what has begun is to end.
+    /// wait for room, since a client that came again would begin anew.
     ///
     /// # Errors
     /// As there.
@@ -242,7 +251,8 @@ impl Writer {
         self.send(records, weight, mode, place)
     }
 
-    /// Puts what is given into the queue as soon as there is room for it: for whoever has nobody to tell to come again.
+    /// Puts what is given into the queue as soon as there is room for it: for whoever has nobody to tell to come again, or is in the middle
+    /// of something.
     /// What one caller enqueues is written in that order.
     ///
     /// # Errors
@@ -312,7 +322,15 @@ fn rows(records: &[Result<Prepared, Rejection>]) -> usize {
 }
 
 async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: WriterOptions) {
-    while let Some(first) = waiting.recv().await {
+    let mut next = None;
+    loop {
+        let first = match next.take() {
+            Some(job) => job,
+            None => match waiting.recv().await {
+                Some(job) => job,
+                None => break,
+            },
+        };
         let (mut records, mut bytes, mut rows) = (first.records.len(), first.weight, first.rows);
         let mut jobs = vec![first];
         while records < options.group_records
@@ -320,6 +338,11 @@ async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: W
             && rows < options.group_rows
             && let Ok(job) = waiting.try_recv()
         {
+            // One that is large has transactions of its own.
+            if rows + job.rows > options.group_rows {
+                next = Some(job);
+                break;
+            }
             records += job.records.len();
             bytes += job.weight;
             rows += job.rows;
@@ -328,7 +351,7 @@ async fn run(store: Store, mut waiting: mpsc::UnboundedReceiver<Job>, options: W
         // A bug in a rule must not end all writing: the jobs of this round hear that they have no answer, and the next go on.
         let round = AssertUnwindSafe(write_together(&store, jobs, &options));
         if round.catch_unwind().await.is_err() {
-            tracing::error!("a write panicked; nothing of it was recorded");
+            tracing::error!("a write panicked; nothing of that transaction was recorded");
         }
     }
 }

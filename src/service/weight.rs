@@ -13,10 +13,7 @@ use super::prepare::{
 use super::rejection::Rejection;
 use crate::domain::filter::{PartitionFilter, TimeFilter, ValueFilter, VersionKeyQuery};
 use crate::domain::key::{ArtifactKey, ExecutionKey};
-
-/// How many times as much as its text an event takes: the text, each facet as a text of its own, and what they mean, with the names and lists
-/// around them. Rather too much than too little.
-const EVENT_FORMS: usize = 8;
+use crate::domain::openlineage::FORMS;
 
 /// The bytes that a value takes, together with what it owns elsewhere.
 pub(super) fn weight<T: Owns>(value: &T) -> usize {
@@ -25,7 +22,7 @@ pub(super) fn weight<T: Owns>(value: &T) -> usize {
 
 /// The bytes that events take whose text has so many.
 pub(super) fn of_events(text: usize) -> usize {
-    text.saturating_mul(EVENT_FORMS)
+    text.saturating_mul(FORMS)
 }
 
 /// A value that may own bytes outside of itself.
@@ -336,9 +333,9 @@ mod tests {
         };
         let [read, written] = ["inputs", "outputs"].map(|list| event(list, json!({})));
         assert!(read > 10_000 * 1_000, "{read}");
-        let with_facets = event("outputs", json!({"note": {"text": "x".repeat(1_000)}}));
-        assert!(with_facets > written + 10_000 * 900, "{with_facets} and {written}");
-        let too_much = event("outputs", json!({"note": {"text": "x".repeat(10_000)}}));
+        let with_facets = event("outputs", json!({"note": {"text": "x".repeat(500)}}));
+        assert!(with_facets > written + 10_000 * 450, "{with_facets} and {written}");
+        let too_much = event("outputs", json!({"note": {"text": "x".repeat(1_000)}}));
         assert!(
             too_much < with_facets,
             "facets that are left out weigh nothing: {too_much}"

@@ -56,7 +56,9 @@ impl Access {
         if is_writable && Self::Read.works(file) {
             return Ok(Self::Read);
         }
-        let [wal, shm, _] = COMPANIONS.map(|ending| beside(file, ending));
+        // SQLite keeps them beside the file itself, not beside a link to it.
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let [wal, shm, _] = COMPANIONS.map(|ending| beside(&real, ending));
         // Where there is no log, SQLite would make one, if it can: a file that the owner cannot write to, most likely.
         let makes_log = !wal.exists() && !shm.exists() && has_log(file);
         if !makes_log && Self::ReadOnly.works(file) {

@@ -11,6 +11,7 @@ use entity::{
     edge, event, execution, floating_input, partition, partition_value, recorded_version, resolved_input, revision,
     revision_counter, run_story, symlink, version, version_value,
 };
+use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
 
 use super::cells::Cells;
@@ -720,14 +721,17 @@ impl Ledger {
     /// withdrawn counts too.
     pub async fn alias_has_stood(&mut self, of: ArtifactId, alias: &str, version: &str) -> Result<bool, StoreError> {
         self.flush().await?;
+        let named = Query::select()
+            .column(version::Column::Id)
+            .from(version::Entity)
+            .and_where(version::Column::ArtifactId.eq(of))
+            .and_where(version::Column::Version.eq(version))
+            .to_owned();
         let stays = alias::Entity::find()
             .filter(alias::Column::ArtifactId.eq(of))
-            .filter(alias::Column::Name.eq(alias));
-        let stays = self.tx.models(stays).await?;
-        let ids: BTreeSet<VersionId> = stays.into_iter().map(|stay| stay.version_id).collect();
-        let ids: Vec<VersionId> = ids.into_iter().collect();
-        let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::Id, &ids).await?;
-        Ok(rows.iter().any(|row| row.version == version))
+            .filter(alias::Column::Name.eq(alias))
+            .filter(alias::Column::VersionId.in_subquery(named));
+        Ok(!self.tx.models(stays.limit(1)).await?.is_empty())
     }
 
     /// Reads the open aliases of a version, after a flush.

@@ -253,6 +253,24 @@ on_both_databases! {
         assert!(again.verdicts.iter().enumerate().all(|(n, verdict)| n == 3 || matches!(verdict, Verdict::Unchanged(_))));
     }
 
+    async fn what_is_large_shares_no_transaction_with_what_came_before(db: TestDb) {
+        let app = TestApp::new(db.clone()).await;
+        let writer = Writer::start(app.store.clone(), WriterOptions { group_rows: 5, ..WriterOptions::default() });
+        let block = Block::take(&db).await;
+        let mut tickets = Vec::new();
+        for (name, count) in [("first", 1), ("small", 1), ("large", 12), ("last", 1)] {
+            let records = (0..count).map(|n| record(&version("orders", &format!("{name} {n}")))).collect();
+            tickets.push(writer.enqueue(records, Mode::Ingest).await.unwrap());
+        }
+        block.end().await;
+        let mut revisions = Vec::new();
+        for ticket in tickets {
+            revisions.push(ticket.answer().await.unwrap().revision);
+        }
+        assert!(revisions.is_sorted() && revisions[2] >= revisions[1] + 3, "{revisions:?}");
+        assert_eq!(names(&app).await.len(), 15);
+    }
+
     async fn huge_submissions_do_not_share_one_transaction(db: TestDb) {
         let app = TestApp::new(db.clone()).await;
         let options = WriterOptions { group_bytes: 50_000, ..WriterOptions::default() };

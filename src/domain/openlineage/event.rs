@@ -9,7 +9,7 @@ use super::facet::{Facet, Facets};
 use super::meaning::UNVERSIONED;
 use super::part::{Members, Part};
 use super::story::FACETS_OF_PARTITIONS;
-use super::subset::{Budget, Named, partitions};
+use super::subset::{Budget, Named, PartitionValues, partitions};
 use crate::domain::Invalid;
 use crate::domain::json;
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey, check_text, check_version};
@@ -19,8 +19,9 @@ use crate::domain::time::Timestamp;
 const MENTION_BYTES: usize = 100;
 /// As how many a partition does: its names and values come in many forms.
 const PARTITION_BYTES: usize = 200;
-/// In how many more forms the text of an event is held than the facets of one of its partitions.
-const FACET_FORMS: usize = 8;
+/// How many times as much memory as its text an event takes: the text, each facet as a text of its own, and what they mean, with the names
+/// and lists around them. Rather too much than too little. The facets of a partition are only written once.
+pub const FORMS: usize = 8;
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -186,7 +187,7 @@ impl Mention {
         let facets: usize = facets.map(|(_, facet)| facet.as_str().len()).sum();
         let facets = named.len().saturating_mul(facets);
         let are_kept = is_written && facets <= FACETS_OF_PARTITIONS;
-        MENTION_BYTES + named.len() * PARTITION_BYTES + if are_kept { facets / FACET_FORMS } else { 0 }
+        MENTION_BYTES + named.len() * PARTITION_BYTES + if are_kept { facets / FORMS } else { 0 }
     }
 
     /// The version that it names. What can be no version (nothing, `latest`) names none, nor does the name of what has no version.
@@ -195,6 +196,11 @@ impl Mention {
         let version = facet.get("datasetVersion")?.as_str()?;
         let is_one = check_version(version).is_ok() && version != UNVERSIONED;
         is_one.then(|| version.to_owned())
+    }
+
+    /// Whether its subset names a partition.
+    pub fn names(&self, partition: &PartitionValues) -> bool {
+        matches!(&self.subset, Some(Named::Partitions(named)) if named.contains(partition))
     }
 
     /// A facet of the dataset, unless it says that there is none any more.

@@ -41,7 +41,7 @@ impl Facet {
     }
 
     /// Whether it says that a facet is no more.
-    pub(super) fn is_deleted(&self) -> bool {
+    pub fn is_deleted(&self) -> bool {
         let value = self.value_with("_deleted");
         value.is_some_and(|value| value.get("_deleted") == Some(&Value::Bool(true)))
     }

@@ -238,7 +238,7 @@ impl<'a> Written<'a> {
         }
         let (meant, said) = match own {
             Some(own) => {
-                let said = own.and(&of_all).into_owned();
+                let said = own.with(&of_all).into_owned();
                 (self.story.named_output(dataset, version, &said, &own), said)
             }
             None if uses.iter().any(|uses| !uses.versions.is_empty()) => return None,
@@ -397,7 +397,7 @@ impl RunStory {
         let versions = if !uses.versions.is_empty() {
             extent
                 .versions(dataset, uses)
-                .map(|(version, said)| self.named_output(dataset, version, &said.and(&uses.plain), said))
+                .map(|(version, said)| self.named_output(dataset, version, &said.with(&uses.plain), said))
                 .collect()
         } else if let Some(run_id) = &self.run_id {
             self.outputs_of_run(dataset, run_id, &uses.plain)

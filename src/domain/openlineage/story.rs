@@ -14,7 +14,7 @@ use super::facet::{Facet, Facets};
 use super::subset::{Named, PartitionValues};
 
 /// The most bytes that facets may come to with each partition that a run writes; where they come to more, its versions have none.
-pub(super) const FACETS_OF_PARTITIONS: usize = 64 << 20;
+pub(super) const FACETS_OF_PARTITIONS: usize = 8 << 20;
 
 /// What has been said last of something: when, and what; none where it was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,6 +166,16 @@ impl Use {
         let mut both = self.clone();
         both.extend_content(of_all);
         Cow::Owned(both)
+    }
+
+    /// The same of a version that an event has named, which goes on to be named so.
+    #[must_use]
+    pub fn with(&self, of_all: &Self) -> Cow<'_, Self> {
+        let mut both = self.and(of_all);
+        if let (Cow::Owned(both), Some(version)) = (&mut both, self.facets.0.get("version")) {
+            both.facets.0.insert("version".to_owned(), version.clone());
+        }
+        both
     }
 
     fn extend_content(&mut self, other: &Self) {

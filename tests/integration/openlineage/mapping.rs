@@ -160,6 +160,26 @@ on_both_databases! {
         ]).await;
         assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v"]);
         assert_eq!(execution(&app, "b", "state").await["state"], "SUCCEEDED");
+        // Since then both have been said, and who says either again contradicts nobody: one by one, or all at once.
+        let events = [
+            of("a", "START", "10:00").writes(v("x")).json(),
+            of("b", "START", "10:01").writes(v("y")).json(),
+            of("a", "COMPLETE", "10:02").json(),
+            of("b", "COMPLETE", "10:03").json(),
+            of("c", "COMPLETE", "10:04").writes(v("y")).json(),
+            of("e", "COMPLETE", "10:04").writes(v("x")).json(),
+            of("a", "OTHER", "10:05").writes(v("x").own("outputFacets", "rows", json!({"count": 1}))).json(),
+            of("b", "OTHER", "10:00").writes(v("x")).json(),
+        ];
+        for at_a_time in [1, events.len()] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for events in events.chunks(at_a_time) {
+                app.hear(events).await;
+            }
+            assert_eq!(edges(&app).await, ["a -> d@v", "b -> d@v", "c -> d@v", "e -> d@v"]);
+            let reply = app.try_hear(&[of("f", "COMPLETE", "10:06").writes(v("z")).json()]).await;
+            assert_eq!(reply.json()["failed_events"][0]["code"], "CONFLICT", "{}", reply.body);
+        }
         // Two names turn out to be of one dataset where somebody only reads it.
         let app = TestApp::new(db.clone()).await;
         app.hear(&[
@@ -186,6 +206,13 @@ on_both_databases! {
         app.hear(&[of("c", "OTHER", "10:03", "x")]).await;
         let alone = |event_type: &str, field: &str| run("e").on(event_type, "10:04").writes(dataset("d").version("w").schema(field)).json();
         app.hear(&[alone("COMPLETE", "x"), alone("OTHER", "y")]).await;
+        let own = run("f").on("COMPLETE", "10:05").writes(dataset("d").version("v").own("outputFacets", "schema", json!({"fields": []}))).json();
+        let reply = app.send_json("/api/v1/lineage", &own).await;
+        assert_eq!(reply.json()["argument"], "outputs.0.outputFacets.schema", "{}", reply.body);
+        let day = |id: &str, day: &str| run(id).on("COMPLETE", "10:06").writes(dataset("p").version("v").partitions("outputFacets", &[&[("day", day)]])).json();
+        app.hear(&[day("g", "22")]).await;
+        let reply = app.send_json("/api/v1/lineage", &day("h", "23")).await;
+        assert_eq!(reply.json()["argument"], "outputs.0.outputFacets.subset", "{}", reply.body);
         // An event about the dataset itself says it elsewhere.
         let reply = app.send_json("/api/v1/lineage", &about(dataset("d").version("v").schema("y")).json()).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["argument"]), (409, &json!("dataset.facets.schema")), "{}", reply.body);
