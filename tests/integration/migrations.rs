@@ -8,7 +8,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, State
 use crate::{
     on_both_databases,
     support::{
-        TestApp, TestDb, execution,
+        TestApp, TestDb,
+        db::steps_from,
+        execution,
         openlineage::{NAMESPACE, about, dataset, run},
         version,
     },
@@ -158,9 +160,7 @@ on_both_databases! {
         let all = [of("version", "key_digest"), of("execution", "key_digest"), of("partition", "digest"), of("event", "digest")];
         let all = format!("{} ORDER BY 1", all.join(" UNION ALL "));
         let (digests, revision) = (rows::<1>(&connection, &all).await, app.revision().await);
-        let of_order = Migrator::migrations().iter().position(|step| step.name() == "m20261125_000007_order").unwrap();
-        let steps = Migrator::migrations().len() - of_order;
-        Migrator::down(&connection, u32::try_from(steps).ok()).await.unwrap();
+        Migrator::down(&connection, Some(steps_from("m20261125_000007_order"))).await.unwrap();
         let before = rows::<1>(&connection, &all).await;
         assert!(before.iter().all(|[digest]| digest.len() == 32), "{before:?}");
         Migrator::up(&connection, None).await.unwrap();

@@ -10,7 +10,11 @@ use sea_orm::ConnectionTrait;
 use crate::{
     cli::{Place, Said},
     on_both_databases,
-    support::{TestApp, TestDb, db::run, version},
+    support::{
+        TestApp, TestDb,
+        db::{run, steps_from},
+        version,
+    },
 };
 
 /// The commands that only read.
@@ -110,7 +114,8 @@ on_both_databases! {
 async fn a_migration_that_cannot_be_done_is_not_tried_for_seconds() {
     let db = TestDb::sqlite().await;
     let connection = db.connection().await;
-    Migrator::down(&connection, Some(2)).await.unwrap();
+    let steps = steps_from("m20261125_000006_recorded_versions");
+    Migrator::down(&connection, Some(steps)).await.unwrap();
     let sql = "CREATE TABLE recorded_version (mine TEXT)";
     connection.execute_unprepared(sql).await.unwrap();
     connection.close().await.unwrap();

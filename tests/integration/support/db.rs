@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use heirloom::store::{Options, Store};
+use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -227,4 +228,11 @@ fn digest_of_migrations() -> String {
         hash.update(std::fs::read(file).unwrap());
     }
     data_encoding::HEXLOWER.encode(&hash.finalize()[..8])
+}
+
+/// How many steps of the schema there are from one on.
+pub fn steps_from(name: &str) -> u32 {
+    let steps = Migrator::migrations();
+    let first = steps.iter().position(|step| step.name() == name).unwrap();
+    u32::try_from(steps.len() - first).unwrap()
 }
