@@ -135,10 +135,14 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
     let elements = told_apart(&body, transport.batch_maximum)?;
     let mut failed = Vec::new();
     let mut unread = elements.iter().copied().enumerate();
-    while let Some(Part { records, indices }) = next_part(&mut unread, transport.event_bytes, &mut failed) {
+    while unread.len() > 0 {
+        announced.room().await;
+        let Part { records, indices } = next_part(&mut unread, transport.event_bytes, &mut failed);
+        if records.is_empty() {
+            break;
+        }
         let answer = announced.submit(records, Mode::Ingest).await;
         let verdicts = indices.into_iter().zip(answer.map_err(ApiError::from)?.verdicts);
-        announced.room().await;
         failed.extend(verdicts.filter_map(|(index, verdict)| match verdict {
             Verdict::Rejected(rejection) => Some(Failed {
                 index,
@@ -157,12 +161,8 @@ struct Part {
     indices: Vec<usize>,
 }
 
-/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size; none at its end. What is no event goes among those that failed.
-fn next_part<'a>(
-    unread: &mut impl Iterator<Item = (usize, &'a [u8])>,
-    limit: usize,
-    failed: &mut Vec<Failed>,
-) -> Option<Part> {
+/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size. What is no event goes among those that failed.
+fn next_part<'a>(unread: &mut impl Iterator<Item = (usize, &'a [u8])>, limit: usize, failed: &mut Vec<Failed>) -> Part {
     let (mut records, mut indices, mut size) = (Vec::new(), Vec::new(), 0);
     while size < PART
         && let Some((index, element)) = unread.next()
@@ -177,7 +177,7 @@ fn next_part<'a>(
             Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
         }
     }
-    (!records.is_empty()).then_some(Part { records, indices })
+    Part { records, indices }
 }
 
 /// An event of a batch that was not recorded.
