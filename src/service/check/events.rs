@@ -2,7 +2,7 @@
 //!
 //! Nothing here trusts what was kept: every event is read again, and what it must have left behind is worked out anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_name, dataset_story, edge, event, execution,
@@ -684,10 +684,10 @@ struct Family {
 impl Family {
     async fn of(snapshot: &Snapshot, owner: &artifact::Model) -> Result<Self, StoreError> {
         let (mut names, mut with_symlinks) = (BTreeMap::new(), BTreeSet::new());
-        let mut next = VecDeque::from([owner.key_digest.clone()]);
+        let mut next = vec![owner.key_digest.clone()];
         let mut asked = BTreeSet::from([owner.key_digest.clone()]);
-        while let Some(digest) = next.pop_front() {
-            for row in snapshot.symlinks_of(std::slice::from_ref(&digest)).await? {
+        while !next.is_empty() {
+            for row in snapshot.symlinks_of(&std::mem::take(&mut next)).await? {
                 let read = |text: &str| serde_json::from_str::<Dataset>(text).ok();
                 let (alias, dataset) = (read(&row.alias), read(&row.dataset));
                 with_symlinks.extend(dataset.clone());
@@ -695,7 +695,7 @@ impl Family {
                     let digest = name.key().digest().to_vec();
                     names.insert(digest.clone(), name);
                     if asked.insert(digest.clone()) {
-                        next.push_back(digest);
+                        next.push(digest);
                     }
                 }
             }
