@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -212,22 +213,30 @@ impl Extent {
 #[derive(Debug)]
 pub struct Written<'a> {
     story: &'a RunStory,
-    datasets: BTreeMap<Dataset, Vec<&'a Uses>>,
+    datasets: BTreeMap<Dataset, OfDataset<'a>>,
+}
+
+/// What it has written of one dataset.
+#[derive(Debug, Default)]
+struct OfDataset<'a> {
+    uses: Vec<&'a Uses>,
+    /// Its versions, where it has named none: there may be thousands, so they are made once for all who ask.
+    unnamed: OnceLock<BTreeMap<String, DatasetMeaning>>,
 }
 
 impl<'a> Written<'a> {
     /// Of a story.
     pub fn of(story: &'a RunStory, kept: impl Fn(&Dataset) -> Dataset) -> Self {
-        let mut datasets: BTreeMap<Dataset, Vec<&Uses>> = BTreeMap::new();
+        let mut datasets: BTreeMap<Dataset, OfDataset<'_>> = BTreeMap::new();
         for (dataset, uses) in &story.outputs {
-            datasets.entry(kept(dataset)).or_default().push(uses);
+            datasets.entry(kept(dataset)).or_default().uses.push(uses);
         }
         Self { story, datasets }
     }
 
     /// What the run says of a version that it has written.
     pub fn told_of(&self, dataset: &Dataset, version: &str) -> Option<Telling> {
-        let uses = self.datasets.get(dataset)?;
+        let OfDataset { uses, unnamed } = self.datasets.get(dataset)?;
         let mut of_all = Use::default();
         let mut own: Option<Use> = None;
         for uses in uses {
@@ -243,10 +252,12 @@ impl<'a> Written<'a> {
             }
             None if uses.iter().any(|uses| !uses.versions.is_empty()) => return None,
             None => {
-                let written = self
-                    .story
-                    .outputs_of_run(dataset, self.story.run_id.as_deref()?, &of_all);
-                let meant = written.into_iter().find(|written| written.version == version)?;
+                let run_id = self.story.run_id.as_deref()?;
+                let versions = unnamed.get_or_init(|| {
+                    let written = self.story.outputs_of_run(dataset, run_id, &of_all);
+                    written.into_iter().map(|one| (one.version.clone(), one)).collect()
+                });
+                let meant = versions.get(version)?.clone();
                 (meant, of_all.of_each_partition().into_owned())
             }
         };
