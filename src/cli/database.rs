@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use heirloom::config::Config;
-use heirloom::store::file::{COMPANIONS, beside, is_same, sqlite_file};
+use heirloom::store::file::{COMPANIONS, companions, is_same, sqlite_file};
 use heirloom::store::{Options, SchemaState, Store, StoreError};
 
 /// What to do about a database whose schema is behind, before it is written.
@@ -133,15 +133,11 @@ fn unusable(url: &str, error: StoreError) -> anyhow::Error {
 /// Refuses a file to be written that is the store, or what SQLite keeps beside it.
 pub fn spare(url: &str, target: &Path) -> Result<()> {
     let Some(store) = sqlite_file(url) else { return Ok(()) };
-    // SQLite keeps its other files beside the file itself, not beside a link to it.
-    let store = std::fs::canonicalize(&store).unwrap_or(store);
     if is_same(&store, target) {
         bail!("{} is the store itself: name another file", target.display());
     }
-    if let Some(ending) = COMPANIONS
-        .iter()
-        .find(|ending| is_same(&beside(&store, ending), target))
-    {
+    let mut kept = COMPANIONS.iter().zip(companions(&store));
+    if let Some((ending, _)) = kept.find(|(_, companion)| is_same(companion, target)) {
         bail!(
             "{} belongs to the store, as its {ending}: name another file",
             target.display()

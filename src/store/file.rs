@@ -33,6 +33,12 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What SQLite keeps beside a database, in the order of [`COMPANIONS`]: beside the file itself, not beside a link to it.
+pub fn companions(file: &Path) -> [PathBuf; 3] {
+    let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    COMPANIONS.map(|ending| beside(&real, ending))
+}
+
 /// How a file of SQLite is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -56,9 +62,7 @@ impl Access {
         if is_writable && Self::Read.works(file) {
             return Ok(Self::Read);
         }
-        // SQLite keeps them beside the file itself, not beside a link to it.
-        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let [wal, shm, _] = COMPANIONS.map(|ending| beside(&real, ending));
+        let [wal, shm, _] = companions(file);
         // Where there is no log, SQLite would make one, if it can: a file that the owner cannot write to, most likely.
         let makes_log = !wal.exists() && !shm.exists() && has_log(file);
         if !makes_log && Self::ReadOnly.works(file) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use heirloom::domain::record::Record;
 use heirloom::interchange::wfformat::{Instance, NoInstance};
+use heirloom::service::queue::PART;
 use heirloom::service::{Rejection, RejectionCode};
 use tokio::sync::mpsc;
 
@@ -17,10 +18,8 @@ use super::documents::Documents;
 use super::lines::{Line, next_line};
 use super::{Format, is_stdin, parse};
 
-/// Records handed to the write queue together.
+/// Records handed to the write queue together; fewer where they are big.
 const RECORDS: usize = 1_000;
-/// Fewer records where they are big.
-const BYTES: usize = 8 << 20;
 /// The longest line or event.
 pub const LONGEST: usize = 64 << 20;
 /// A byte order mark, in UTF-8.
@@ -242,7 +241,7 @@ impl Reading {
     }
 
     fn send_if_full(&mut self) {
-        if self.batch.records.len() + self.batch.unreadable.len() >= RECORDS || self.batch.bytes >= BYTES {
+        if self.batch.records.len() + self.batch.unreadable.len() >= RECORDS || self.batch.bytes >= PART {
             self.send();
         }
     }
