@@ -417,7 +417,11 @@ async fn write(store: &Store, jobs: &[Job], options: &WriterOptions) -> Result<V
         [job] => in_parts(store, job, options).await.map(|answer| vec![answer]),
         _ => {
             let parts: Vec<Part<'_>> = jobs.iter().map(|job| (&job.records[..], job.mode)).collect();
-            transaction(store, &parts, &options.clock).await
+            let written = transaction(store, &parts, &options.clock).await;
+            written.map(|(revision, verdicts)| {
+                let answer = |verdicts| Answer { revision, verdicts };
+                verdicts.into_iter().map(answer).collect()
+            })
         }
     };
     if written.is_err() {
@@ -432,15 +436,10 @@ async fn in_parts(store: &Store, job: &Job, options: &WriterOptions) -> Result<A
     let mut rest = &job.records[..];
     loop {
         let (part, behind) = rest.split_at(part(rest, options.group_rows));
-        let written = transaction(store, &[(part, job.mode)], &options.clock).await?;
-        let answer = written.into_iter().next();
-        let answer = answer.ok_or_else(|| StoreError::Inconsistent("a transaction without an answer".to_owned()))?;
-        verdicts.extend(answer.verdicts);
+        let (revision, written) = transaction(store, &[(part, job.mode)], &options.clock).await?;
+        verdicts.extend(written.into_iter().flatten());
         if behind.is_empty() {
-            return Ok(Answer {
-                revision: answer.revision,
-                verdicts,
-            });
+            return Ok(Answer { revision, verdicts });
         }
         rest = behind;
     }
@@ -460,7 +459,8 @@ fn part(records: &[Result<Prepared, Rejection>], most: usize) -> usize {
 /// Records that share a transaction with others, each part with its own verdicts.
 type Part<'a> = (&'a [Result<Prepared, Rejection>], Mode);
 
-async fn transaction(store: &Store, parts: &[Part<'_>], clock: &Clock) -> Result<Vec<Answer>, StoreError> {
+/// The revision in which all of it is visible, and the verdicts of each part.
+async fn transaction(store: &Store, parts: &[Part<'_>], clock: &Clock) -> Result<(i64, Vec<Vec<Verdict>>), StoreError> {
     let mut ledger = Ledger::open(store.begin_write_here().await?, clock.now()).await?;
     let accepted: Vec<&Prepared> = parts.iter().flat_map(|(records, _)| records.iter().flatten()).collect();
     load(&mut ledger, &accepted).await?;
@@ -481,9 +481,5 @@ async fn transaction(store: &Store, parts: &[Part<'_>], clock: &Clock) -> Result
         verdicts.push(of_part);
     }
     super::settle::settle(&mut ledger).await?;
-    let revision = ledger.commit().await?;
-    Ok(verdicts
-        .into_iter()
-        .map(|verdicts| Answer { revision, verdicts })
-        .collect())
+    Ok((ledger.commit().await?, verdicts))
 }
