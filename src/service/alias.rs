@@ -53,19 +53,11 @@ pub async fn set(ledger: &mut Ledger, given: &PreparedAlias, mode: Mode) -> Resu
 }
 
 fn of(artifact: ArtifactId) -> Touched {
-    Touched {
-        node: NodeRef::Artifact(artifact),
-        created: false,
-        previous: None,
-    }
+    Touched::known(NodeRef::Artifact(artifact))
 }
 
 fn at(version: VersionId) -> Touched {
-    Touched {
-        node: NodeRef::Version(version),
-        created: false,
-        previous: None,
-    }
+    Touched::known(NodeRef::Version(version))
 }
 
 /// The stay of an alias that has not ended.

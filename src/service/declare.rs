@@ -19,9 +19,8 @@ use crate::store::placement_change::{PlacedVersion, Placement};
 pub async fn declare(ledger: &mut Ledger, given: &PreparedDeclaration) -> Result<Verdict, ApplyError> {
     let (row, created) = artifact_or_new(ledger, &given.artifact);
     let touched = Touched {
-        node: NodeRef::Artifact(row.id),
         created,
-        previous: None,
+        ..Touched::known(NodeRef::Artifact(row.id))
     };
     let is_news = row.declared_revision == NEVER;
     let describes = row.description.is_none() && given.description.is_some();

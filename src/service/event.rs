@@ -117,11 +117,7 @@ fn about(row: &event::Model) -> Result<Touched, StoreError> {
             )));
         }
     };
-    Ok(Touched {
-        node,
-        created: false,
-        previous: None,
-    })
+    Ok(Touched::known(node))
 }
 
 async fn hear_of_run(

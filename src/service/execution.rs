@@ -40,9 +40,8 @@ pub async fn record(ledger: &mut Ledger, given: &PreparedExecution) -> Result<Ve
         ledger.unsettle_inputs_of(id);
     }
     let touched = Touched {
-        node: NodeRef::Execution(id),
         created,
-        previous: None,
+        ..Touched::known(NodeRef::Execution(id))
     };
     Ok(if created || merged || inputs || outputs {
         Verdict::Applied(touched)

@@ -26,6 +26,17 @@ pub struct Touched {
     pub previous: Option<VersionId>,
 }
 
+impl Touched {
+    /// A node that was there before.
+    pub fn known(node: NodeRef) -> Self {
+        Self {
+            node,
+            created: false,
+            previous: None,
+        }
+    }
+}
+
 /// A node that a record was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeRef {

@@ -17,9 +17,8 @@ pub async fn create(ledger: &mut Ledger, given: &PreparedVersion, mode: Mode) ->
     let was_there = produced(ledger, given).is_some();
     let (row, is_news) = produce(ledger, given, mode).await.map_err(|e| within(e, "version"))?;
     let touched = Touched {
-        node: NodeRef::Version(row.id),
         created: !was_there,
-        previous: None,
+        ..Touched::known(NodeRef::Version(row.id))
     };
     Ok(if is_news {
         Verdict::Applied(touched)
@@ -228,11 +227,7 @@ pub async fn partition_or_new(
 /// it does not matter whether a version or its deletion comes first.
 pub async fn delete(ledger: &mut Ledger, artifact: &Artifact, version: &VersionName) -> Result<Verdict, ApplyError> {
     let row = version_or_placeholder(ledger, artifact, version);
-    let touched = Touched {
-        node: NodeRef::Version(row.id),
-        created: false,
-        previous: None,
-    };
+    let touched = Touched::known(NodeRef::Version(row.id));
     if row.deleted_revision != NEVER {
         return Ok(Verdict::Unchanged(touched));
     }
