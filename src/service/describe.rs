@@ -6,11 +6,11 @@ use entity::{ArtifactId, ExecutionId, NEVER, NO_TIME, VersionId, artifact, versi
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
 use super::content::{Recorded, Told, keep, recorded, together, values_of};
-use super::event::{named, read};
+use super::event::{dataset_story, named, read};
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, Mode, PreparedVersion, known_artifact};
 use super::rejection::{Rejection, RejectionCode};
-use super::symlink::{kept_name, load_names};
+use super::symlink::{kept_name, kept_names, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
 use crate::domain::key::ArtifactKey;
 use crate::domain::openlineage::{Dataset, DatasetMeaning, DatasetStory, Event, Facet, RunStory, Written};
@@ -231,9 +231,7 @@ async fn said_by_others(
     }
     if run.is_some() {
         ledger.load_dataset_stories(&[row.artifact_id]).await?;
-        let stored = ledger.dataset_stories.get(&row.artifact_id);
-        let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-        told.extend(story.told_of(&said.version));
+        told.extend(dataset_story(ledger, row.artifact_id)?.told_of(&said.version));
     }
     let told = told
         .iter()
@@ -375,13 +373,7 @@ async fn described(ledger: &mut Ledger, versions: &[VersionId]) -> Result<Vec<ve
 
 /// What a run has written, under the names that are kept, which must have been loaded.
 fn written<'a>(ledger: &Ledger, story: &'a RunStory) -> Result<Written<'a>, StoreError> {
-    let mut names = BTreeMap::new();
-    for dataset in story.outputs.keys() {
-        names.insert(dataset, kept_name(ledger, dataset)?);
-    }
-    Ok(Written::of(story, |dataset| {
-        names.get(dataset).unwrap_or(dataset).clone()
-    }))
+    Ok(Written::of(story, kept_names(ledger, story.outputs.keys())?))
 }
 
 /// The artifacts of versions, with what events about them have come to.
@@ -399,12 +391,10 @@ async fn load_owners(
         .extend(artifacts.iter().map(|(_, artifact)| artifact.digest));
     ledger.load(&needs).await?;
     ledger.load_dataset_stories(&ids).await?;
-    let with_story = artifacts.into_iter().map(|(id, artifact)| {
-        let stored = ledger.dataset_stories.get(&id);
-        let story: DatasetStory = read(stored.map(|row| row.story.as_str()))?;
-        Ok((id, (artifact, story)))
-    });
-    with_story.collect()
+    let artifacts = artifacts.into_iter();
+    artifacts
+        .map(|(id, artifact)| Ok((id, (artifact, dataset_story(ledger, id)?))))
+        .collect()
 }
 
 /// What an artifact is found by.

@@ -4,7 +4,7 @@
 //! in, the differences add up to the meaning of all of them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
-use super::symlink::{kept_name, learn, load_names, meaning, meaning_of, pair};
+use super::symlink::{kept_name, kept_names, learn, load_names, meaning, meaning_of, pair};
 use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
@@ -217,13 +217,8 @@ async fn heard<'a>(
 
 /// What an event names, under the names that are kept.
 fn named_extent(ledger: &Ledger, event: &Event) -> Result<Extent, StoreError> {
-    let mut names = BTreeMap::new();
-    for mention in event.mentions() {
-        names.insert(&mention.dataset, kept_name(ledger, &mention.dataset)?);
-    }
-    Ok(Extent::named(event, |dataset| {
-        names.get(dataset).unwrap_or(dataset).clone()
-    }))
+    let datasets = event.mentions().map(|mention| &mention.dataset);
+    Ok(Extent::named(event, kept_names(ledger, datasets)?))
 }
 
 /// Changes the edges of a run, and the versions that it describes, from what its story meant to what it means: by an event, or because
@@ -252,7 +247,7 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     let artifact = known_artifact(dataset.key());
     load_dataset(ledger, &artifact).await?;
     let (row, _) = artifact_or_new(ledger, &artifact);
-    let mut story: DatasetStory = read(ledger.dataset_stories.get(&row.id).map(|row| row.story.as_str()))?;
+    let mut story = dataset_story(ledger, row.id)?;
     let version = given.event.dataset.as_ref().and_then(Mention::version);
     let was = version.as_ref().and_then(|version| story.version(dataset, version));
     story.add(&given.event);
@@ -303,6 +298,11 @@ pub async fn describe_versions(
         }
     }
     Ok(())
+}
+
+/// What events about a dataset, apart from any run, have come to. It must have been loaded.
+pub fn dataset_story(ledger: &Ledger, id: ArtifactId) -> Result<DatasetStory, StoreError> {
+    read(ledger.dataset_stories.get(&id).map(|row| row.story.as_str()))
 }
 
 /// A story as it is kept; nothing yet is an empty one.

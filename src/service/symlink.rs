@@ -8,7 +8,7 @@ use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
 use super::describe::Occasion;
-use super::event::{change, describe_versions, load_changed, load_dataset, read, write};
+use super::event::{change, dataset_story, describe_versions, load_changed, load_dataset, read, write};
 use super::prepare::{Artifact, known_artifact};
 use crate::domain::key::Digest;
 use crate::domain::openlineage::{Dataset, DatasetStory, Event, Extent, Meaning, RunStory};
@@ -29,6 +29,16 @@ pub fn kept_name(ledger: &Ledger, dataset: &Dataset) -> Result<Dataset, StoreErr
     }
 }
 
+/// The same of some datasets, for who asks again and again; of others it answers their own names.
+pub fn kept_names<'a>(
+    ledger: &Ledger,
+    datasets: impl Iterator<Item = &'a Dataset>,
+) -> Result<impl Fn(&Dataset) -> Dataset, StoreError> {
+    let names = datasets.map(|dataset| Ok((dataset, kept_name(ledger, dataset)?)));
+    let names = names.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+    Ok(move |dataset: &Dataset| names.get(dataset).unwrap_or(dataset).clone())
+}
+
 /// What a story means, with datasets under the names under which they are kept. The names must have been loaded.
 pub fn meaning(ledger: &Ledger, story: &RunStory) -> Result<Meaning, StoreError> {
     meaning_of(ledger, story, &Extent::All)
@@ -37,11 +47,7 @@ pub fn meaning(ledger: &Ledger, story: &RunStory) -> Result<Meaning, StoreError>
 /// The same of a part of what was read and written.
 pub fn meaning_of(ledger: &Ledger, story: &RunStory, extent: &Extent) -> Result<Meaning, StoreError> {
     let said = story.inputs.keys().chain(story.outputs.keys());
-    let mut names = BTreeMap::new();
-    for dataset in said {
-        names.insert(dataset, kept_name(ledger, dataset)?);
-    }
-    Ok(story.meaning_of(extent, |dataset| names.get(dataset).unwrap_or(dataset).clone()))
+    Ok(story.meaning_of(extent, kept_names(ledger, said)?))
 }
 
 /// Reads under which names the datasets of stories are kept.
@@ -228,7 +234,7 @@ async fn merge_stories(
     };
     let other: DatasetStory = read(Some(&stored.story))?;
     let (owner, _) = artifact_or_new(ledger, to);
-    let mut story: DatasetStory = read(ledger.dataset_stories.get(&owner.id).map(|row| row.story.as_str()))?;
+    let mut story = dataset_story(ledger, owner.id)?;
     let was = story.versions(&family.kept);
     story.extend(&other);
     let by = Occasion { event: None, run: None };
