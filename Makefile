@@ -16,9 +16,10 @@ run: ## a server with sample data and GraphiQL, nothing else to install but Rust
 test: ## everything: lints, supply chain, documentation, all tests on SQLite and PostgreSQL, the page in a browser
 	@scripts/test
 
-check: ## format and lints only, the quick look before a commit
+check: ## format, lints and the links of the documentation, the quick look before a commit
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 fmt: ## format the code
 	cargo fmt --all

@@ -1,7 +1,7 @@
 //! The life of connections: how long one may take to begin a request, how long it may be idle, and how it ends when the server does.
 //!
 //! A request has its deadline (`layers`), but only from the end of its head on. Until then, and between requests, a connection costs a file
-//! descriptor and tells nothing, so it is watched here: what the client sends and what it is sent pass through [`Watched`], and requests are
+//! descriptor and tells nothing, so it is watched here: what the client sends and what it is sent pass through `Watched`, and requests are
 //! counted from their head to the last byte of their answer.
 
 use std::convert::Infallible;
