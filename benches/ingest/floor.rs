@@ -41,7 +41,7 @@ const REVISION: (&str, Mark) = ("revision", "revision");
 const OWN: Option<&str> = Some("revision");
 
 /// Parents before children.
-const TABLES: [Table; 17] = [
+const TABLES: [Table; 18] = [
     table("revision", ("id", "revision"), Some("id"), &[]),
     table("artifact", ("id", "artifact_id"), OWN, &[]),
     table("artifact_key", REVISION, OWN, &[("artifact_id", "artifact")]),
@@ -87,6 +87,12 @@ const TABLES: [Table; 17] = [
     ),
     table("run_story", ("id", "execution_id"), None, &[("id", "execution")]),
     table("dataset_story", ("id", "artifact_id"), None, &[("id", "artifact")]),
+    table(
+        "version_story",
+        ("execution_id", "execution_id"),
+        None,
+        &[("execution_id", "execution"), ("artifact_id", "artifact")],
+    ),
     table(
         "floating_input",
         ("id", "event_id"),

@@ -23,6 +23,7 @@ pub mod revision_counter;
 pub mod run_story;
 pub mod symlink;
 pub mod version;
+pub mod version_story;
 pub mod version_value;
 
 pub use ids::{ArtifactId, ExecutionId, PartitionId, VersionId};

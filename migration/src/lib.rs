@@ -15,6 +15,7 @@ mod m20261125_000005_origins;
 mod m20261125_000006_recorded_versions;
 mod m20261125_000007_order;
 mod m20261125_000008_former_names;
+mod m20261130_000009_version_stories;
 
 /// The ordered list of steps.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000006_recorded_versions::Migration),
             Box::new(m20261125_000007_order::Migration),
             Box::new(m20261125_000008_former_names::Migration),
+            Box::new(m20261130_000009_version_stories::Migration),
         ]
     }
 }

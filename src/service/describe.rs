@@ -6,10 +6,11 @@ use entity::{ArtifactId, ExecutionId, NEVER, NO_TIME, VersionId, artifact, versi
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
 use super::content::{Recorded, Told, keep, recorded, together, values_of};
-use super::event::{dataset_story, named, read};
+use super::event::named;
 use super::place::{Place, Schema};
 use super::prepare::{Artifact, Mode, PreparedVersion, known_artifact};
 use super::rejection::{Rejection, RejectionCode};
+use super::story::{self, read};
 use super::symlink::{kept_name, kept_names, load_names};
 use super::version::{conflict, note_what_it_brings, own_place, partition_or_new, produce, same};
 use crate::domain::key::ArtifactKey;
@@ -223,15 +224,21 @@ async fn said_by_others(
     let record = record.as_ref().map(Essence::of_record).transpose()?;
     let producers = ledger.producers_of(row.id).await?;
     let others = producers.iter().filter(|producer| Some(**producer) != run);
-    let stories = read_stories(ledger, others)?;
+    let mut stories = read_stories(ledger, others)?;
     load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
+    let asked = [(said.dataset.clone(), said.version.clone())];
+    for (other, story) in &mut stories {
+        story::take_in_written(ledger, *other, story, &asked).await?;
+    }
     let mut told = Vec::new();
     for story in stories.values() {
         told.extend(written(ledger, story)?.told_of(&said.dataset, &said.version));
     }
     if run.is_some() {
         ledger.load_dataset_stories(&[row.artifact_id]).await?;
-        told.extend(dataset_story(ledger, row.artifact_id)?.told_of(&said.version));
+        let version = said.version.as_str();
+        let own = story::dataset_story(ledger, row.artifact_id, std::iter::once(version)).await?;
+        told.extend(own.told_of(version));
     }
     let told = told
         .iter()
@@ -319,20 +326,16 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
     for (version, run) in ledger.load_producers(versions).await? {
         producers.entry(version).or_default().push(run);
     }
-    let stories = read_stories(ledger, producers.values().flatten())?;
-    load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
-    let written = stories.iter().map(|(run, story)| Ok((*run, written(ledger, story)?)));
-    let written = written.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
     let rows = described(ledger, versions).await?;
     let owners = load_owners(ledger, &rows).await?;
+    let stories = stories_of(ledger, &rows, &producers, &owners).await?;
+    let written = stories.iter().map(|(run, story)| Ok((*run, written(ledger, story)?)));
+    let written = written.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
     for row in rows {
         let Some((artifact, own)) = owners.get(&row.artifact_id) else {
             continue;
         };
-        let dataset = Dataset {
-            namespace: artifact.key.project.clone(),
-            name: artifact.key.name.clone(),
-        };
+        let dataset = dataset_of(artifact);
         let runs = producers.get(&row.id).into_iter().flatten();
         let runs = runs.filter_map(|run| written.get(run));
         let told = Told::of_all(&dataset, &row.version, runs, Some(own));
@@ -346,6 +349,43 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
         put(ledger, &row, agreed)?;
     }
     Ok(silent)
+}
+
+/// What the runs that have produced some versions say of them.
+async fn stories_of(
+    ledger: &mut Ledger,
+    rows: &[version::Model],
+    producers: &BTreeMap<VersionId, Vec<ExecutionId>>,
+    owners: &BTreeMap<ArtifactId, (Artifact, DatasetStory)>,
+) -> Result<BTreeMap<ExecutionId, RunStory>, StoreError> {
+    let mut stories = read_stories(ledger, producers.values().flatten())?;
+    load_names(ledger, &stories.values().collect::<Vec<_>>()).await?;
+    let mut asked: BTreeMap<ExecutionId, Vec<(Dataset, String)>> = BTreeMap::new();
+    for row in rows {
+        let Some((artifact, _)) = owners.get(&row.artifact_id) else {
+            continue;
+        };
+        for run in producers.get(&row.id).into_iter().flatten() {
+            asked
+                .entry(*run)
+                .or_default()
+                .push((dataset_of(artifact), row.version.clone()));
+        }
+    }
+    for (run, versions) in &asked {
+        if let Some(story) = stories.get_mut(run) {
+            story::take_in_written(ledger, *run, story, versions).await?;
+        }
+    }
+    Ok(stories)
+}
+
+/// The dataset that an artifact is of.
+fn dataset_of(artifact: &Artifact) -> Dataset {
+    Dataset {
+        namespace: artifact.key.project.clone(),
+        name: artifact.key.name.clone(),
+    }
 }
 
 /// What events have come to about runs, which must have been loaded.
@@ -391,10 +431,13 @@ async fn load_owners(
         .extend(artifacts.iter().map(|(_, artifact)| artifact.digest));
     ledger.load(&needs).await?;
     ledger.load_dataset_stories(&ids).await?;
-    let artifacts = artifacts.into_iter();
-    artifacts
-        .map(|(id, artifact)| Ok((id, (artifact, dataset_story(ledger, id)?))))
-        .collect()
+    let mut owners = BTreeMap::new();
+    for (id, artifact) in artifacts {
+        let its = rows.iter().filter(|row| row.artifact_id == id);
+        let story = story::dataset_story(ledger, id, its.map(|row| row.version.as_str())).await?;
+        owners.insert(id, (artifact, story));
+    }
+    Ok(owners)
 }
 
 /// What an artifact is found by.

@@ -6,9 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use entity::{ArtifactId, ExecutionId, NEVER, VersionId, dataset_story, edge, event, floating_input, run_story};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use entity::{ArtifactId, ExecutionId, NEVER, VersionId, edge, event, floating_input, run_story};
 
 use super::apply::{ApplyError, artifact_or_new, version_or_placeholder};
 use super::describe::{Occasion, describe, is_named};
@@ -16,12 +14,12 @@ use super::execution::execution_or_placeholder;
 use super::merge::Fields;
 use super::prepare::{Artifact, PreparedEvent, VersionName, known_artifact, known_version};
 use super::rejection::{NodeRef, Touched, Verdict};
+use super::story::{self, read, write};
 use super::symlink::{kept_name, kept_names, learn, load_names, meaning, meaning_of, pair};
-use crate::domain::json;
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{
-    Dataset, DatasetMeaning, DatasetStory, Event, Extent, Input, InputVersion, Meaning, Mention, Output,
-    PartitionValues, RunStory, by_version,
+    Dataset, DatasetMeaning, Event, Extent, Input, InputVersion, Meaning, Mention, Output, PartitionValues, RunStory,
+    by_version,
 };
 use crate::domain::partition::PartitionKey;
 use crate::store::StoreError;
@@ -127,10 +125,11 @@ async fn hear_of_run(
     digest: Digest,
 ) -> Result<ExecutionId, ApplyError> {
     let known = ledger.executions.get(&digest).map(|row| row.id);
-    let stored = known
-        .and_then(|id| ledger.run_stories.get(&id))
-        .map(|row| read(Some(&row.story)));
-    let heard = heard(ledger, given, stored.transpose()?).await?;
+    let stored = match known.and_then(|id| ledger.run_stories.get(&id)) {
+        Some(row) => Some((row.id, read(Some(&row.story))?)),
+        None => None,
+    };
+    let heard = heard(ledger, given, stored).await?;
     let (was, is) = (&heard.was, heard.is.as_ref());
     load_changed(ledger, [was, is]).await?;
     name_artifacts(ledger, &given.event).await?;
@@ -141,8 +140,7 @@ async fn hear_of_run(
     let (id, recorded) = tell_execution(ledger, key, digest, is)?;
     change(ledger, id, digest, [was, is], Some(&given.event)).await?;
     say_again(ledger, &given.event, is).await?;
-    let story = write(heard.story.as_ref())?;
-    ledger.run_stories.put(id, run_story::Model { id, story, recorded });
+    story::keep_run(ledger, id, &heard.story, recorded, &given.event)?;
     Ok(id)
 }
 
@@ -184,9 +182,9 @@ struct Heard<'a> {
 async fn heard<'a>(
     ledger: &mut Ledger,
     given: &'a PreparedEvent,
-    stored: Option<RunStory>,
+    stored: Option<(ExecutionId, RunStory)>,
 ) -> Result<Heard<'a>, ApplyError> {
-    let Some(mut story) = stored else {
+    let Some((id, mut story)) = stored else {
         let mut mentions = given.event.mentions();
         let is_renamed = mentions.any(|mention| ledger.names.get(&mention.dataset.key().digest()).is_some());
         let is = match is_renamed {
@@ -201,8 +199,10 @@ async fn heard<'a>(
     };
     load_names(ledger, &[&story]).await?;
     let extent = if story.is_changed_at_all_by(&given.story) {
+        story::take_in_all(ledger, id, &mut story).await?;
         Extent::All
     } else {
+        story::take_in_named(ledger, id, &mut story, &given.event).await?;
         named_extent(ledger, &given.event)?
     };
     let was = meaning_of(ledger, &story, &extent)?;
@@ -247,8 +247,8 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     let artifact = known_artifact(dataset.key());
     load_dataset(ledger, &artifact).await?;
     let (row, _) = artifact_or_new(ledger, &artifact);
-    let mut story = dataset_story(ledger, row.id)?;
     let version = given.event.dataset.as_ref().and_then(Mention::version);
+    let mut story = story::dataset_story(ledger, row.id, version.as_deref().into_iter()).await?;
     let was = version.as_ref().and_then(|version| story.version(dataset, version));
     story.add(&given.event);
     let is = version.as_ref().and_then(|version| story.version(dataset, version));
@@ -258,10 +258,7 @@ async fn hear_of_dataset(ledger: &mut Ledger, given: &PreparedEvent) -> Result<A
     };
     describe_versions(ledger, &artifact, [was.as_slice(), is.as_slice()], by).await?;
     settle_again(ledger, is.iter()).await?;
-    let story = write(&story)?;
-    ledger
-        .dataset_stories
-        .put(row.id, dataset_story::Model { id: row.id, story });
+    story::keep_dataset(ledger, row.id, &story)?;
     Ok(row.id)
 }
 
@@ -298,23 +295,6 @@ pub async fn describe_versions(
         }
     }
     Ok(())
-}
-
-/// What events about a dataset, apart from any run, have come to. It must have been loaded.
-pub fn dataset_story(ledger: &Ledger, id: ArtifactId) -> Result<DatasetStory, StoreError> {
-    read(ledger.dataset_stories.get(&id).map(|row| row.story.as_str()))
-}
-
-/// A story as it is kept; nothing yet is an empty one.
-pub fn read<T: DeserializeOwned + Default>(stored: Option<&str>) -> Result<T, StoreError> {
-    let story = stored.map(json::read).transpose();
-    let story = story.map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))?;
-    Ok(story.unwrap_or_default())
-}
-
-/// A story as it is to be kept.
-pub fn write(story: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(story).map_err(|e| StoreError::Inconsistent(format!("a story: {e}")))
 }
 
 /// Puts what events tell of a run into its execution; and answers what records say of that, as it is kept.

@@ -3,10 +3,10 @@
 use entity::{ExecutionId, NEVER, NO_TIME, VersionId, edge, execution, run_story};
 
 use super::apply::{ApplyError, version_or_placeholder};
-use super::event::{read, write};
 use super::merge::{Contradiction, Fields, default_kind};
 use super::prepare::{InputVersion, Mode, PreparedExecution, PreparedInput, PreparedOutput};
 use super::rejection::{NodeRef, Rejection, RejectionCode, Touched, Verdict};
+use super::story::{read, write};
 use super::version::{produce, within};
 use crate::domain::key::{Digest, ExecutionKey};
 use crate::domain::openlineage::{Extent, RunStory};

@@ -16,6 +16,7 @@ pub mod prepare;
 pub mod queue;
 pub mod rejection;
 mod settle;
+mod story;
 mod symlink;
 mod version;
 mod weight;

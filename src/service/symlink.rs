@@ -4,14 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{ArtifactId, NEVER, artifact, dataset_name, dataset_story, symlink};
+use entity::{ArtifactId, NEVER, artifact, dataset_name, symlink};
 
 use super::apply::{ApplyError, artifact_or_new};
 use super::describe::Occasion;
-use super::event::{change, dataset_story, describe_versions, load_changed, load_dataset, read, write};
+use super::event::{change, describe_versions, load_changed, load_dataset};
 use super::prepare::{Artifact, known_artifact};
+use super::story::{self, read};
 use crate::domain::key::Digest;
-use crate::domain::openlineage::{Dataset, DatasetStory, Event, Extent, Meaning, RunStory};
+use crate::domain::openlineage::{Dataset, Event, Extent, Meaning, RunStory};
 use crate::store::StoreError;
 use crate::store::ledger::{Ledger, Needs};
 
@@ -190,8 +191,9 @@ async fn meanings(ledger: &mut Ledger, runs: &[Digest]) -> Result<Vec<(Digest, M
         let Some(stored) = ledger.run_stories.get(&id) else {
             continue;
         };
-        let story: RunStory = read(Some(&stored.story))?;
+        let mut story: RunStory = read(Some(&stored.story))?;
         load_names(ledger, &[&story]).await?;
+        story::take_in_all(ledger, id, &mut story).await?;
         meanings.push((*digest, meaning(ledger, &story)?));
     }
     Ok(meanings)
@@ -229,21 +231,19 @@ async fn merge_stories(
     from: &artifact::Model,
 ) -> Result<(), ApplyError> {
     ledger.load_dataset_stories(&[from.id]).await?;
-    let Some(stored) = ledger.dataset_stories.get(&from.id).cloned() else {
+    if ledger.dataset_stories.get(&from.id).is_none() {
         return Ok(());
-    };
-    let other: DatasetStory = read(Some(&stored.story))?;
+    }
+    let other = story::whole_dataset_story(ledger, from.id).await?;
     let (owner, _) = artifact_or_new(ledger, to);
-    let mut story = dataset_story(ledger, owner.id)?;
+    let mut story = story::whole_dataset_story(ledger, owner.id).await?;
     let was = story.versions(&family.kept);
     story.extend(&other);
     let by = Occasion { event: None, run: None };
     describe_versions(ledger, to, [&was, &story.versions(&family.kept)], by).await?;
-    let left: Vec<_> = other.uses.versions.keys().cloned().collect();
+    let left: Vec<_> = other.uses.versions().into_keys().map(str::to_owned).collect();
     ledger.leave_versions(from.id, &left).await?;
-    let emptied = write(&DatasetStory::default())?;
-    for (id, story) in [(owner.id, write(&story)?), (from.id, emptied)] {
-        ledger.dataset_stories.put(id, dataset_story::Model { id, story });
-    }
+    story::keep_dataset(ledger, owner.id, &story)?;
+    story::empty_dataset(ledger, from.id, &other)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use entity::{
     ArtifactId, ExecutionId, NEVER, PartitionId, VersionId, alias, artifact, artifact_key, dataset_name, dataset_story,
     edge, event, execution, floating_input, partition, partition_value, recorded_version, resolved_input, revision,
-    revision_counter, run_story, symlink, version, version_value,
+    revision_counter, run_story, symlink, version, version_story, version_value,
 };
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
@@ -55,6 +55,8 @@ pub struct Ledger {
     pub run_stories: Table<ExecutionId, run_story::Model>,
     /// What events about datasets come to.
     pub dataset_stories: Table<ArtifactId, dataset_story::Model>,
+    /// What they say of versions that are kept apart from a story, by digest.
+    pub version_stories: Table<Digest, version_story::Model>,
     /// Inputs without a version, by digest.
     pub floating: Table<Digest, floating_input::Model>,
     /// What was said of other names of datasets, by digest.
@@ -200,6 +202,7 @@ impl Ledger {
             events: Table::new(),
             run_stories: Table::new(),
             dataset_stories: Table::new(),
+            version_stories: Table::new(),
             floating: Table::new(),
             symlinks: Table::new(),
             names: Table::new(),
@@ -307,6 +310,7 @@ impl Ledger {
         self.events.begin();
         self.run_stories.begin();
         self.dataset_stories.begin();
+        self.version_stories.begin();
         self.floating.begin();
         self.symlinks.begin();
         self.names.begin();
@@ -331,6 +335,7 @@ impl Ledger {
         self.events.undo();
         self.run_stories.undo();
         self.dataset_stories.undo();
+        self.version_stories.undo();
         self.floating.undo();
         self.symlinks.undo();
         self.names.undo();
@@ -911,6 +916,40 @@ impl Ledger {
         }
         Ok(())
     }
+
+    /// Reads what is kept apart from stories, by digest.
+    pub async fn load_version_stories(&mut self, digests: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
+        let unknown = unread(&self.version_stories, digests);
+        let column = version_story::Column::Digest;
+        for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &bytes(&unknown)).await? {
+            self.version_stories.read(digest(&row.digest)?, Some(row));
+        }
+        mark_absent(&mut self.version_stories, unknown);
+        Ok(())
+    }
+
+    /// All that is kept apart from the story of a run.
+    pub async fn version_stories_of_run(&mut self, id: ExecutionId) -> Result<Vec<version_story::Model>, StoreError> {
+        let column = version_story::Column::ExecutionId;
+        for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &[id]).await? {
+            self.version_stories.read(digest(&row.digest)?, Some(row));
+        }
+        let rows = self.version_stories.rows();
+        Ok(rows.filter(|row| row.execution_id == Some(id)).cloned().collect())
+    }
+
+    /// All that is kept apart from the story of a dataset.
+    pub async fn version_stories_of_dataset(
+        &mut self,
+        id: ArtifactId,
+    ) -> Result<Vec<version_story::Model>, StoreError> {
+        let column = version_story::Column::ArtifactId;
+        for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &[id]).await? {
+            self.version_stories.read(digest(&row.digest)?, Some(row));
+        }
+        let rows = self.version_stories.rows();
+        Ok(rows.filter(|row| row.artifact_id == Some(id)).cloned().collect())
+    }
 }
 
 /// Writing.
@@ -1013,6 +1052,9 @@ impl Ledger {
         }
         for rows in self.dataset_stories.take_unsaved().both() {
             together.update::<dataset_story::Entity>(&self.tx, &rows).await?;
+        }
+        for rows in self.version_stories.take_unsaved().both() {
+            together.update::<version_story::Entity>(&self.tx, &rows).await?;
         }
         for rows in self.floating.take_unsaved().both() {
             together.update::<floating_input::Entity>(&self.tx, &rows).await?;

@@ -132,6 +132,13 @@ fn heard() -> Vec<Vec<Value>> {
             about(dataset("model").version("m1").schema("weights"))
                 .at("10:00")
                 .json(),
+            // Of several versions those after the first are kept apart.
+            about(dataset("model").version("m2")).at("10:01").json(),
+            run_event("r6")
+                .on("RUNNING", "09:40")
+                .writes(dataset("many").version("n1"))
+                .writes(dataset("many").version("n2"))
+                .json(),
         ],
         vec![
             // What it has made has another version, what it has read has one, and what it has written has another name.
@@ -634,6 +641,41 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     ("stories", "run_story ", "DELETE FROM run_story"),
     ("stories", "event ", "DELETE FROM dataset_story"),
     ("stories", "dataset_story ", "UPDATE dataset_story SET story = '{}'"),
+    (
+        "stories",
+        "run_story ",
+        "DELETE FROM version_story WHERE execution_id IS NOT NULL",
+    ),
+    (
+        "stories",
+        "dataset_story ",
+        "DELETE FROM version_story WHERE artifact_id IS NOT NULL",
+    ),
+    (
+        "stories",
+        "run_story ",
+        "UPDATE version_story SET story = '{}' WHERE execution_id IS NOT NULL",
+    ),
+    (
+        "stories",
+        "run_story ",
+        "UPDATE version_story SET dataset = 'x' WHERE execution_id IS NOT NULL",
+    ),
+    (
+        "stories",
+        "version_story ",
+        "UPDATE version_story SET digest = substr(digest, 1, 15)",
+    ),
+    (
+        "stories",
+        "version_story ",
+        "UPDATE version_story SET execution_id = NULL WHERE artifact_id IS NULL",
+    ),
+    (
+        "references",
+        "version_story ",
+        "UPDATE version_story SET execution_id = 999 WHERE execution_id IS NOT NULL",
+    ),
     (
         "stories",
         "execution ",

@@ -177,7 +177,7 @@ on_both_databases! {
         let id = app.chosen(crate::support::fixtures::exact("orders", "v1"), "id").await["id"].as_str().unwrap().to_owned();
         app.set_alias(&id, "production", false).await.ok();
         app.hear(&[run("r").reads("d").json(), about(dataset("d").symlink("other")).json()]).await;
-        app.hear(&[about(dataset("d").version("v")).json()]).await;
+        app.hear(&[about(dataset("d").version("v")).json(), about(dataset("d").version("w")).json()]).await;
         let record = version("d", "v").json().to_string().replace("shop", NAMESPACE).replace("production", "default");
         app.ingest(&[serde_json::json!({"version": serde_json::from_str::<serde_json::Value>(&record).unwrap()})]).await;
         let keyed = axum::http::Request::post("/graphql").header("content-type", "application/json").header("idempotency-key", "k");
@@ -192,7 +192,7 @@ on_both_databases! {
                 seen += 1;
             )+};
         }
-        read!(alias artifact artifact_key dataset_name dataset_story edge event execution floating_input idempotent_answer partition partition_value recorded_version resolved_input revision revision_counter run_story symlink version version_value);
+        read!(alias artifact artifact_key dataset_name dataset_story edge event execution floating_input idempotent_answer partition partition_value recorded_version resolved_input revision revision_counter run_story symlink version version_story version_value);
         assert_eq!(seen, tables(&connection).await.len(), "each table has its entity");
     }
 

@@ -16,7 +16,7 @@ pub use facet::{Facet, Facets, to_json};
 pub use meaning::{
     DatasetMeaning, Extent, Input, InputVersion, Meaning, Output, Telling, UNVERSIONED, Written, by_version,
 };
-pub use story::{DatasetStory, RunStory, Use};
+pub use story::{DatasetStory, RunStory, Use, Uses};
 pub use subset::PartitionValues;
 
 /// The domain of everything that events name: OpenLineage has namespaces and names, and nothing in their place.

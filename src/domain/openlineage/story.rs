@@ -13,6 +13,10 @@ use super::event::{Dataset, Event, EventKind, EventType, Mention};
 use super::facet::{Facet, Facets};
 use super::subset::{Named, PartitionValues};
 
+/// How many versions of a dataset are kept in the story itself: most runs name one. Others are kept apart, each by itself, so that of a run
+/// that names another version with each event not all that it has said is written again for each.
+const VERSIONS_WITHIN: usize = 1;
+
 /// The most bytes that facets may come to with each partition that a run writes; where they come to more, its versions have none.
 pub(super) const FACETS_OF_PARTITIONS: usize = 8 << 20;
 
@@ -178,9 +182,14 @@ impl Use {
         both
     }
 
-    fn extend_content(&mut self, other: &Self) {
+    /// Adds what holds of the dataset and of this reading or writing.
+    fn extend_facets(&mut self, other: &Self) {
         self.facets.extend(&other.facets);
         self.own.extend(&other.own);
+    }
+
+    fn extend_content(&mut self, other: &Self) {
+        self.extend_facets(other);
         for (values, at) in &other.partitions {
             self.add_partition(values.clone(), *at);
         }
@@ -201,35 +210,113 @@ impl Use {
 pub struct Uses {
     /// Without a version.
     pub plain: Use,
-    /// By version.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub versions: BTreeMap<String, Use>,
+    /// By version: the first few.
+    #[serde(rename = "versions", skip_serializing_if = "BTreeMap::is_empty")]
+    within: BTreeMap<String, Use>,
+    /// The others, as far as they have been read: they are kept apart.
+    #[serde(skip)]
+    apart: BTreeMap<String, Use>,
+    /// The facets of all that are kept apart; none where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_apart: Option<Box<Use>>,
 }
 
 impl Uses {
     fn add(&mut self, at: i64, is_start: bool, mention: &Mention) {
-        let of = match mention.version() {
-            Some(version) => self.versions.entry(version).or_default(),
-            None => &mut self.plain,
+        let Some(version) = mention.version() else {
+            return self.plain.add(at, is_start, mention);
         };
-        of.add(at, is_start, mention);
+        if let Some(of_apart) = self.of_apart_with(&version) {
+            of_apart.facets.add(at, &mention.facets);
+            of_apart.own.add(at, &mention.own);
+        }
+        self.place(version).add(at, is_start, mention);
     }
 
-    /// With and without a version.
+    /// What stands for all that are kept apart, where a version is or will be one of them.
+    fn of_apart_with(&mut self, version: &str) -> Option<&mut Use> {
+        let has_room = self.of_apart.is_none() && self.within.len() < VERSIONS_WITHIN;
+        let is_within = has_room || self.within.contains_key(version);
+        (!is_within).then(|| &mut **self.of_apart.get_or_insert_default())
+    }
+
+    /// Where a version is kept.
+    fn place(&mut self, version: String) -> &mut Use {
+        let is_apart = self.of_apart_with(&version).is_some();
+        let kept = if is_apart { &mut self.apart } else { &mut self.within };
+        kept.entry(version).or_default()
+    }
+
+    /// Whether any version has been named.
+    pub fn has_versions(&self) -> bool {
+        !self.within.is_empty() || self.has_apart()
+    }
+
+    /// Whether some are kept apart.
+    pub fn has_apart(&self) -> bool {
+        self.of_apart.is_some()
+    }
+
+    /// Whether a version is, if it has been named.
+    pub fn is_apart(&self, version: &str) -> bool {
+        self.has_apart() && !self.within.contains_key(version)
+    }
+
+    /// Those that are kept apart and have been read, or are new.
+    pub fn apart(&self) -> impl Iterator<Item = (&String, &Use)> {
+        self.apart.iter()
+    }
+
+    /// Takes in what is kept apart of a version.
+    pub fn take_in(&mut self, version: String, said: Use) {
+        self.apart.insert(version, said);
+    }
+
+    /// What is said of a version that has been named. If it is kept apart, it must have been read.
+    pub fn version(&self, version: &str) -> Option<&Use> {
+        self.within.get(version).or_else(|| self.apart.get(version))
+    }
+
+    /// All versions, which must have been read.
+    pub fn versions(&self) -> BTreeMap<&str, &Use> {
+        let all = self.within.iter().chain(&self.apart);
+        all.map(|(version, said)| (version.as_str(), said)).collect()
+    }
+
+    /// The facets with and without a version.
     pub fn all(&self) -> Cow<'_, Use> {
         let all = Cow::Borrowed(&self.plain);
-        self.versions.values().fold(all, |mut all, said| {
-            all.to_mut().extend_content(said);
+        let versions = self.within.values().chain(self.of_apart.as_deref());
+        versions.fold(all, |mut all, said| {
+            all.to_mut().extend_facets(said);
             all
         })
     }
 
-    /// Adds all that was said under another name.
+    /// Adds all that was said under another name, as far as it has been read.
     pub fn extend(&mut self, other: &Self) {
         self.plain.extend(&other.plain);
-        for (version, said) in &other.versions {
-            self.versions.entry(version.clone()).or_default().extend(said);
+        for (version, said) in other.versions() {
+            if let Some(of_apart) = self.of_apart_with(version) {
+                of_apart.extend_facets(said);
+            }
+            self.place(version.to_owned()).extend(said);
         }
+        if other.has_apart() {
+            self.of_apart.get_or_insert_default();
+        }
+    }
+
+    /// The same with all versions in one place, whichever were the first, for who compares; all must have been read. What stands
+    /// for those apart stays where it is not what they say.
+    fn whole(mut self) -> Self {
+        let mut of_apart = Use::default();
+        self.apart.values().for_each(|said| of_apart.extend_facets(said));
+        if self.of_apart.as_deref() == Some(&of_apart) {
+            self.of_apart = None;
+        }
+        self.within.append(&mut self.apart);
+        self
     }
 }
 
@@ -342,6 +429,35 @@ impl RunStory {
         (self.run_id.as_deref(), self.reads_at(), self.complete, self.is_endless)
     }
 
+    /// What was written, or what was read.
+    pub fn uses(&self, is_written: bool) -> &BTreeMap<Dataset, Uses> {
+        if is_written { &self.outputs } else { &self.inputs }
+    }
+
+    /// The same of one dataset, to take in what is kept apart.
+    pub fn uses_mut(&mut self, is_written: bool, dataset: &Dataset) -> Option<&mut Uses> {
+        let uses = if is_written {
+            &mut self.outputs
+        } else {
+            &mut self.inputs
+        };
+        uses.get_mut(dataset)
+    }
+
+    /// Whether something is kept apart.
+    pub fn has_apart(&self) -> bool {
+        self.inputs.values().chain(self.outputs.values()).any(Uses::has_apart)
+    }
+
+    /// The same with all versions of a dataset in one place, for who compares; all must have been read.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        for uses in self.inputs.values_mut().chain(self.outputs.values_mut()) {
+            *uses = std::mem::take(uses).whole();
+        }
+        self
+    }
+
     /// The job's name.
     pub fn job_name(&self) -> Option<&str> {
         self.job_name.as_ref().map(|(_, name)| name.as_str())
@@ -373,6 +489,13 @@ pub struct DatasetStory {
 }
 
 impl DatasetStory {
+    /// The same with all versions in one place, for who compares; all must have been read.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        let uses = self.uses.whole();
+        Self { uses }
+    }
+
     /// Adds what is said under another name of the same dataset.
     pub fn extend(&mut self, other: &Self) {
         self.uses.extend(&other.uses);

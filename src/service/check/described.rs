@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use entity::{
     ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_story, edge, recorded_version, run_story, version,
+    version_story,
 };
 
 use super::super::content::{Recorded, Told, together};
-use super::super::event::read;
-use super::events::Names;
+use super::super::story::{read, take_in, take_in_of_dataset};
+use super::events::{Names, apart_of_runs};
 use super::{Check, Told as Found};
 use crate::domain::openlineage::{Dataset, DatasetStory, RunStory, Written};
 use crate::store::StoreError;
@@ -64,14 +65,18 @@ impl Speakers {
         let runs: Vec<ExecutionId> = runs.into_iter().collect();
         let stories = snapshot.with::<run_story::Entity, _>(run_story::Column::Id, &runs);
         // A story that cannot be read is found by another check.
-        let runs: HashMap<ExecutionId, RunStory> = stories
+        let mut stories: HashMap<ExecutionId, RunStory> = stories
             .await?
             .iter()
             .map(|row| (row.id, read(Some(&row.story)).unwrap_or_default()))
             .collect();
-        let datasets = snapshot
-            .with::<dataset_story::Entity, _>(dataset_story::Column::Id, &owners)
-            .await?;
+        for (run, apart) in apart_of_runs(snapshot, &runs).await? {
+            if let Some(story) = stories.get_mut(&run) {
+                let _ = apart.into_iter().try_for_each(|row| take_in(story, row));
+            }
+        }
+        let runs = stories;
+        let datasets = Self::dataset_stories(snapshot, &owners).await?;
         let artifacts = snapshot
             .with::<artifact::Entity, _>(artifact::Column::Id, &owners)
             .await?;
@@ -81,10 +86,7 @@ impl Speakers {
             records: records.into_iter().map(|row| (row.id, row)).collect(),
             producers,
             names: Names::of(snapshot, named).await?,
-            datasets: datasets
-                .iter()
-                .map(|row| (row.id, read(Some(&row.story)).unwrap_or_default()))
-                .collect(),
+            datasets,
             artifacts: artifacts
                 .into_iter()
                 .map(|row| {
@@ -94,6 +96,25 @@ impl Speakers {
                 .collect(),
             runs,
         })
+    }
+
+    async fn dataset_stories(
+        snapshot: &Snapshot,
+        owners: &[ArtifactId],
+    ) -> Result<HashMap<ArtifactId, DatasetStory>, StoreError> {
+        let rows = snapshot.with::<dataset_story::Entity, _>(dataset_story::Column::Id, owners);
+        let mut stories: HashMap<ArtifactId, DatasetStory> = rows
+            .await?
+            .iter()
+            .map(|row| (row.id, read(Some(&row.story)).unwrap_or_default()))
+            .collect();
+        let apart = snapshot.with::<version_story::Entity, _>(version_story::Column::ArtifactId, owners);
+        for row in apart.await? {
+            if let Some(story) = row.artifact_id.and_then(|id| stories.get_mut(&id)) {
+                let _ = take_in_of_dataset(story, &row);
+            }
+        }
+        Ok(stories)
     }
 
     /// What each run has written.

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
     ArtifactId, ExecutionId, NEVER, VersionId, artifact, dataset_name, dataset_story, edge, event, execution,
-    floating_input, run_story, symlink, version,
+    floating_input, run_story, symlink, version, version_story,
 };
 
-use super::super::event::{floating_digest, named, read};
+use super::super::event::{floating_digest, named};
 use super::super::merge::Fields;
+use super::super::story::{digest_of, read, take_in, take_in_of_dataset};
 use super::super::symlink::pair;
 use super::{Check, Told};
 use crate::domain::key::{ArtifactKey, Digest, ExecutionKey};
@@ -87,11 +88,11 @@ impl<F: FnMut(Told)> Check<F> {
     async fn runs(&mut self, stories: &[(ExecutionId, RunStory)]) -> Result<(), StoreError> {
         let runs = Runs::of(&self.snapshot, stories).await?;
         for (id, story) in stories {
-            let stored = runs.stories.get(id);
-            if stored.and_then(|row| read(Some(&row.story)).ok()).as_ref() != Some(story) {
+            if runs.kept(*id).map(RunStory::whole).as_ref() != Some(&story.clone().whole()) {
                 let right = "story is the sum of the events about the execution".to_owned();
                 self.found("stories", format!("run_story {}", id.0), right);
             }
+            self.apart(runs.apart.get(id).map_or(&[], Vec::as_slice));
             for (check, row, right) in runs.wrong(*id, story) {
                 self.found(check, row, right);
             }
@@ -128,7 +129,9 @@ impl<F: FnMut(Told)> Check<F> {
             read.for_each(|event| story.add(&event));
         }
         let name = format!("dataset_story {}", row.id.0);
-        if read::<DatasetStory>(Some(&row.story)).ok().as_ref() != Some(&story) {
+        let story = story.whole();
+        let kept = self.kept_of_dataset(row).await?;
+        if kept.map(DatasetStory::whole).as_ref() != Some(&story) {
             let right = "story is the sum of the events about the dataset, under any of its names".to_owned();
             self.found("stories", name.clone(), right);
         }
@@ -140,6 +143,32 @@ impl<F: FnMut(Told)> Check<F> {
             }
         }
         Ok(())
+    }
+
+    /// What is kept apart from stories is found by whose it is.
+    fn apart(&mut self, rows: &[version_story::Model]) {
+        for row in rows {
+            if digest_of(row).is_none_or(|digest| digest.to_vec() != row.digest) {
+                let right =
+                    "digest is that of whose story it is kept apart from, the dataset and the version".to_owned();
+                self.found("stories", format!("version_story of {}", row.version), right);
+            }
+        }
+    }
+
+    /// The story of a dataset as it is kept, with what is kept apart; none where it cannot be read.
+    async fn kept_of_dataset(&mut self, row: &dataset_story::Model) -> Result<Option<DatasetStory>, StoreError> {
+        let column = version_story::Column::ArtifactId;
+        let apart = self
+            .snapshot
+            .with::<version_story::Entity, _>(column, &[row.id])
+            .await?;
+        self.apart(&apart);
+        let kept = read(Some(&row.story)).and_then(|mut story| {
+            apart.iter().try_for_each(|row| take_in_of_dataset(&mut story, row))?;
+            Ok(story)
+        });
+        Ok(kept.ok())
     }
 
     async fn floating_inputs(&mut self) -> Result<(), StoreError> {
@@ -358,12 +387,29 @@ fn version_right(said: &DatasetMeaning, versions: &Versions) -> Option<String> {
     (!row.is_described).then(|| format!("its version {id} is_described"))
 }
 
+/// What is kept apart from the stories of runs.
+pub(super) async fn apart_of_runs(
+    snapshot: &Snapshot,
+    runs: &[ExecutionId],
+) -> Result<HashMap<ExecutionId, Vec<version_story::Model>>, StoreError> {
+    let column = version_story::Column::ExecutionId;
+    let mut apart: HashMap<ExecutionId, Vec<version_story::Model>> = HashMap::new();
+    for row in snapshot.with::<version_story::Entity, _>(column, runs).await? {
+        if let Some(run) = row.execution_id {
+            apart.entry(run).or_default().push(row);
+        }
+    }
+    Ok(apart)
+}
+
 /// What is wrong: the check, the row and what would be right.
 type Wrong = (&'static str, String, String);
 
 /// Runs with all that their stories must have left behind.
 struct Runs {
     stories: HashMap<ExecutionId, run_story::Model>,
+    /// What is kept apart from them.
+    apart: HashMap<ExecutionId, Vec<version_story::Model>>,
     executions: HashMap<ExecutionId, execution::Model>,
     /// Those that they name as parents.
     parents: HashMap<Vec<u8>, ExecutionId>,
@@ -380,6 +426,7 @@ impl Runs {
         let stories = snapshot
             .with::<run_story::Entity, _>(run_story::Column::Id, &ids)
             .await?;
+        let apart = apart_of_runs(snapshot, &ids).await?;
         let executions = snapshot
             .with::<execution::Entity, _>(execution::Column::Id, &ids)
             .await?;
@@ -401,6 +448,7 @@ impl Runs {
         let names = Names::of(snapshot, digests).await?;
         let mut runs_with = Self {
             stories: stories.into_iter().map(|row| (row.id, row)).collect(),
+            apart,
             executions: executions.into_iter().map(|row| (row.id, row)).collect(),
             parents: HashMap::new(),
             edges: snapshot.standing_edges(&ids).await?,
@@ -421,6 +469,14 @@ impl Runs {
         let parents = snapshot.with::<execution::Entity, _>(execution::Column::KeyDigest, &parents);
         runs_with.parents = parents.await?.into_iter().map(|row| (row.key_digest, row.id)).collect();
         Ok(runs_with)
+    }
+
+    /// A story as it is kept, with what is kept apart; none where it cannot be read.
+    fn kept(&self, id: ExecutionId) -> Option<RunStory> {
+        let mut story: RunStory = read(Some(&self.stories.get(&id)?.story)).ok()?;
+        let mut apart = self.apart.get(&id).into_iter().flatten();
+        let taken = apart.try_for_each(|row| take_in(&mut story, row.clone()));
+        taken.is_ok().then_some(story)
     }
 
     /// What a story means, under the names that are kept.

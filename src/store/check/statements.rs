@@ -45,7 +45,7 @@ pub struct CheckedTable {
 }
 
 /// Every table but the log of revisions and its counter.
-pub const CHECKED_TABLES: [CheckedTable; 18] = [
+pub const CHECKED_TABLES: [CheckedTable; 19] = [
     CheckedTable {
         name: "artifact",
         row: "'artifact ' || t.id",
@@ -156,6 +156,13 @@ pub const CHECKED_TABLES: [CheckedTable; 18] = [
         counter: None,
     },
     CheckedTable {
+        name: "version_story",
+        row: "'version_story of ' || t.version",
+        references: &[("execution_id", "execution"), ("artifact_id", "artifact")],
+        revisions: &[],
+        counter: None,
+    },
+    CheckedTable {
         name: "floating_input",
         row: "'floating_input ' || t.id",
         references: &[
@@ -190,7 +197,7 @@ pub const CHECKED_TABLES: [CheckedTable; 18] = [
 ];
 
 /// What is true of one table alone, or of two together: the check's name, and the statement.
-const INVARIANTS: [(&str, &str); 37] = [
+const INVARIANTS: [(&str, &str); 38] = [
     (
         "counter",
         "SELECT 'revision_counter', 'it has one row' FROM (SELECT COUNT(*) AS rows FROM revision_counter) AS counted WHERE rows <> 1",
@@ -337,6 +344,13 @@ const INVARIANTS: [(&str, &str); 37] = [
         "stories",
         "SELECT 'run_story ' || s.id, 'there is an event about the execution'
          FROM run_story s WHERE NOT EXISTS (SELECT 1 FROM event e WHERE e.execution_id = s.id)",
+    ),
+    (
+        "stories",
+        "SELECT 'version_story of ' || s.version, 'it is kept apart from the story of a run or of a dataset, which is there'
+         FROM version_story s WHERE (s.execution_id IS NULL) = (s.artifact_id IS NULL)
+           OR (s.execution_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM run_story r WHERE r.id = s.execution_id))
+           OR (s.artifact_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dataset_story d WHERE d.id = s.artifact_id))",
     ),
     (
         "stories",

@@ -12,6 +12,7 @@ use super::{
     real::events,
 };
 use crate::{
+    checks::findings,
     on_both_databases,
     support::{
         TestApp, TestDb,
@@ -90,6 +91,36 @@ pub fn event() -> impl Strategy<Value = Value> {
             }
         },
     )
+}
+
+/// Events about two runs that name many versions of two datasets, which may turn out to be one, and events about these.
+fn naming_event() -> impl Strategy<Value = Value> {
+    let version = prop::option::weighted(0.8, 0..6_u8);
+    let mention = (0..2_usize, version, Just(None), 0..2_u8, prop::bool::weighted(0.1));
+    let mentions = prop::collection::vec(mention, 1..4);
+    (0..3_u8, 0..TYPES.len(), 0..600_u32, mentions, any::<bool>()).prop_map(
+        |(who, event_type, minute, mentions, reads)| {
+            let time = format!("{:02}:{:02}", 8 + minute / 60, minute % 60);
+            if who == 0 {
+                return about(mentioned(mentions[0], "")).at(&time).json();
+            }
+            let event = run(&format!("run{who}")).on(TYPES[event_type], &time);
+            let event = mentions.into_iter().fold(event, |event, one| match reads {
+                true => event.reads(mentioned(one, "inputFacets")),
+                false => event.writes(mentioned(one, "outputFacets")),
+            });
+            event.json()
+        },
+    )
+}
+
+/// Each at a minute of its own.
+fn by_minute(events: Vec<Value>) -> Vec<Value> {
+    let by_time: BTreeMap<String, Value> = events
+        .into_iter()
+        .map(|event| (event["eventTime"].to_string(), event))
+        .collect();
+    by_time.into_values().collect()
 }
 
 /// Sends events by several clients at once, each its share, some at a time.
@@ -194,12 +225,70 @@ on_both_databases! {
     async fn any_order_of_events_makes_the_same_store(db: TestDb) {
         let (backend, handle) = (db.backend(), Handle::current());
         let cases = if backend == DbBackend::Sqlite { 60 } else { 16 };
-        // Each at a minute of its own.
-        let events = prop::collection::vec(event(), 1..14).prop_map(|events| {
-            let by_time: BTreeMap<String, Value> = events.into_iter().map(|event| (event["eventTime"].to_string(), event)).collect();
-            by_time.into_values().collect()
-        });
+        let events = prop::collection::vec(event(), 1..14).prop_map(by_minute);
         tokio::task::block_in_place(|| check(backend, &handle, cases, events));
+    }
+
+    async fn any_order_of_events_that_name_many_versions_makes_the_same_store(db: TestDb) {
+        let (backend, handle) = (db.backend(), Handle::current());
+        let cases = if backend == DbBackend::Sqlite { 40 } else { 12 };
+        let events = prop::collection::vec(naming_event(), 1..14).prop_map(by_minute);
+        tokio::task::block_in_place(|| check(backend, &handle, cases, events));
+    }
+
+    async fn a_run_may_name_another_version_with_each_event(db: TestDb) {
+        let names: Vec<String> = (1..=7).map(|n| format!("v{n}")).collect();
+        let noted = || dataset("model").facet("note", json!({"of": "all"}));
+        let mut events = vec![run("r").on("START", "10:00").json()];
+        events.extend(names.iter().enumerate().map(|(n, version)| {
+            let model = dataset("model").version(version).schema("field").own("outputFacets", "outputStatistics", json!({"rowCount": n}));
+            run("r").on("RUNNING", &format!("10:{:02}", n + 1)).reads(dataset("raw").version(version)).writes(model).json()
+        }));
+        events.push(run("r").on("RUNNING", "10:20").writes(noted()).json());
+        // What a version says changes, then when it was made: the run is complete before it names the last one.
+        events.push(run("r").on("OTHER", "10:30").writes(dataset("model").version("v3").facet("note", json!({"of": "one"}))).json());
+        events.push(run("r").on("COMPLETE", "10:05").json());
+        let mut pictures = Vec::new();
+        for is_reversed in [false, true] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            let sent: Vec<Value> = if is_reversed { events.iter().rev().cloned().collect() } else { events.clone() };
+            for event in &sent {
+                app.hear(std::slice::from_ref(event)).await;
+            }
+            assert_eq!(findings(&app.db).await, []);
+            let told = artifact(&app, "model", "versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version createdAt metadata } }").await;
+            let versions = told["versions"]["nodes"].as_array().unwrap();
+            let found: Vec<&str> = versions.iter().map(|version| version["version"].as_str().unwrap()).collect();
+            assert_eq!(found, names);
+            for (n, version) in versions.iter().enumerate() {
+                let note = if version["version"] == "v3" { "one" } else { "all" };
+                assert_eq!((&version["metadata"]["note"]["of"], &version["metadata"]["outputStatistics"]["rowCount"]), (&json!(note), &json!(n)), "{version}");
+            }
+            assert_eq!(versions[6]["createdAt"], "2026-11-24T10:05:00Z");
+            assert_eq!(edges(&app).await.iter().filter(|edge| edge.contains("raw")).count(), 7);
+            pictures.push(picture(&app).await);
+        }
+        assert_eq!(pictures[0], pictures[1]);
+    }
+
+    // The rows that are kept apart go along when their dataset turns out to be another one.
+    async fn many_versions_of_a_dataset_move_with_its_name(db: TestDb) {
+        let app = TestApp::new(db).await;
+        for n in 1..=4 {
+            let version = |name: &str| dataset(name).version(&format!("v{n}")).facet("note", json!({"of": name, "is": n}));
+            app.hear(&[
+                about(version("other")).at(&format!("10:0{n}")).json(),
+                run("r").on("RUNNING", &format!("11:0{n}")).writes(version("other")).reads(version("read")).json(),
+            ]).await;
+        }
+        app.hear(&[about(dataset("a model").symlink("other")).at("12:00").json()]).await;
+        app.hear(&[about(dataset("a model").version("v5")).at("12:01").json(), run("r").on("RUNNING", "12:02").writes(dataset("other").version("v2").facet("more", json!({"is": 2}))).json()]).await;
+        let told = artifact(&app, "a model", "versions(orderBy: {field: VERSION, direction: ASC}) { nodes { version metadata } }").await;
+        let versions = told["versions"]["nodes"].as_array().unwrap();
+        let notes: Vec<&Value> = versions.iter().map(|version| &version["metadata"]["note"]["is"]).collect();
+        assert_eq!(notes, [&json!(1), &json!(2), &json!(3), &json!(4), &Value::Null]);
+        assert_eq!(versions[1]["metadata"]["more"]["is"], 2);
+        assert_eq!(findings(&app.db).await, []);
     }
 
     async fn any_order_of_real_events_makes_the_same_store(db: TestDb) {
