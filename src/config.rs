@@ -49,7 +49,8 @@ pub struct Server {
     /// How long the head of a request may take, in milliseconds, from its first byte to its last, on a new connection from its
     /// opening; then the connection is closed.
     pub head_timeout_ms: u64,
-    /// How long a connection may wait for its next request, in milliseconds; then it is closed.
+    /// How long a connection may wait for its next request, and a client may take nothing of an answer that is ready for it, in
+    /// milliseconds; then it is closed.
     pub idle_timeout_ms: u64,
     /// How long running requests may take to end after the server was asked to stop, in milliseconds; at least the
     /// request timeout.

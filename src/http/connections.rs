@@ -1,4 +1,5 @@
-//! The life of connections: how long one may take to begin a request, how long it may be idle, and how it ends when the server does.
+//! The life of connections: how long one may take to begin a request, how long it may be idle or leave an answer untaken, and how it ends
+//! when the server does.
 //!
 //! A request has its deadline (`layers`), but only from the end of its head on. Until then, and between requests, a connection costs a file
 //! descriptor and tells nothing, so it is watched here: what the client sends and what it is sent pass through `Watched`, and requests are
@@ -42,7 +43,7 @@ const HTTP2: &[u8] = b"PRI ";
 pub struct Patience {
     /// From the first byte of a head to its last; on a new connection from its opening.
     pub head: Duration,
-    /// Between an answer and the first byte of the next request.
+    /// Between an answer and the first byte of the next request, and while an answer waits to be taken.
     pub idle: Duration,
 }
 
@@ -138,6 +139,7 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stop:
     let builder = Builder::new(TokioExecutor::new());
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut timer = pin!(sleep_until(patience.look_again(Instant::now(), None)));
+    let mut given_up = pin!(traffic.given_up(patience));
     loop {
         tokio::select! {
             biased;
@@ -147,6 +149,7 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stop:
                 }
                 return;
             }
+            () = given_up.as_mut() => return,
             // The sender waits for us, and so is there.
             _ = stop.wait_for(|stop| *stop) => break,
             () = timer.as_mut() => {
@@ -161,11 +164,15 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stop:
     }
     // A request that has arrived meanwhile is still answered.
     connection.as_mut().graceful_shutdown();
-    poll_fn(|context| match connection.as_mut().poll(context) {
+    let ended = poll_fn(|context| match connection.as_mut().poll(context) {
         Poll::Pending if !traffic.is_quiet() => Poll::Pending,
         _ => Poll::Ready(()),
-    })
-    .await;
+    });
+    tokio::select! {
+        biased;
+        () = ended => {}
+        () = given_up => {}
+    }
 }
 
 /// Answers a request, which is under way until its answer is no longer needed.
@@ -177,18 +184,16 @@ fn counted(
     let under_way = traffic.under_way();
     let answered = router.call(request);
     async move {
-        let answer = |body| Answer {
-            body,
-            _under_way: under_way,
-        };
-        Ok(answered.await?.map(answer))
+        let answered = answered.await?;
+        let under_way = under_way.answered();
+        Ok(answered.map(|body| Answer { body, under_way }))
     }
 }
 
 /// The body of an answer.
 struct Answer {
     body: Body,
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
 impl HttpBody for Answer {
@@ -199,6 +204,8 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        // Asked for only when there is room for it.
+        self.under_way.traffic.has_moved();
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -218,8 +225,12 @@ struct Traffic(Arc<Mutex<State>>);
 struct State {
     /// Requests whose head has come, and whose answer has not gone.
     under_way: usize,
+    /// Those of them whose answer is ready.
+    answered: usize,
     /// Whether something may be waiting to be sent.
     is_sending: bool,
+    /// When something of an answer was last ready, or taken by the client.
+    moved: Instant,
     /// Since when there is no request under way.
     quiet: Instant,
     /// When the first byte of the head came that is not complete; on a new connection, its opening.
@@ -234,7 +245,9 @@ impl Traffic {
         let now = Instant::now();
         Self(Arc::new(Mutex::new(State {
             under_way: 0,
+            answered: 0,
             is_sending: false,
+            moved: now,
             quiet: now,
             head: Some(now),
             is_http2: false,
@@ -264,11 +277,38 @@ impl Traffic {
         })
     }
 
+    /// Waits until the client has taken nothing of an answer for so long that it is not waited for any more.
+    async fn given_up(&self, patience: Patience) {
+        loop {
+            let now = Instant::now();
+            let until = self.untaken_since().unwrap_or(now) + patience.idle;
+            if until <= now {
+                tracing::debug!("a client has not taken its answer for too long");
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+
+    /// Since when a client has taken nothing of what is ready for it; none where nothing is.
+    fn untaken_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let is_ready = state.answered > 0 || state.is_sending && state.under_way == 0;
+        is_ready.then_some(state.moved)
+    }
+
+    fn has_moved(&self) {
+        self.state().moved = Instant::now();
+    }
+
     fn under_way(&self) -> UnderWay {
         let mut state = self.state();
         state.under_way += 1;
         state.head = None;
-        UnderWay(self.clone())
+        UnderWay {
+            traffic: self.clone(),
+            is_answered: false,
+        }
     }
 
     fn has_read(&self, bytes: &[u8]) {
@@ -284,8 +324,13 @@ impl Traffic {
         }
     }
 
-    fn sends(&self) {
-        self.state().is_sending = true;
+    /// Something was to be written, and the client has taken some of it or not.
+    fn sends(&self, is_taken: bool) {
+        let mut state = self.state();
+        state.is_sending = true;
+        if is_taken {
+            state.moved = Instant::now();
+        }
     }
 
     fn has_sent(&self) {
@@ -297,14 +342,31 @@ impl Traffic {
 }
 
 /// A request that is under way.
-struct UnderWay(Traffic);
+struct UnderWay {
+    traffic: Traffic,
+    /// Whether its answer is ready.
+    is_answered: bool,
+}
+
+impl UnderWay {
+    fn answered(mut self) -> Self {
+        self.is_answered = true;
+        let mut state = self.traffic.state();
+        state.answered += 1;
+        state.moved = Instant::now();
+        drop(state);
+        self
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.traffic.state();
         state.under_way -= 1;
+        state.answered -= usize::from(self.is_answered);
         state.is_sending = true;
         state.quiet = Instant::now();
+        state.moved = state.quiet;
     }
 }
 
@@ -329,8 +391,9 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.traffic.sends();
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.traffic.sends(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -338,8 +401,9 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.traffic.sends();
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.traffic.sends(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -254,6 +254,44 @@ async fn a_server_that_stops_sends_the_answers_that_are_under_way_to_their_last_
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_not_waited_for() {
+    let server = running(LONG, SHORT).await;
+    // More than the buffers between hold.
+    let length = 24_000_000;
+    let large = format!("GET /graphql?query=%7Btext(length:{length})%7D HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut idle = server.sending(&large).await;
+    let (mut client, connection) = http2(&server).await;
+    let query = format!("http://{}/graphql?query=%7Btext(length:{length})%7D", server.address);
+    let request = Request::get(query).body(Body::empty()).unwrap();
+    // Its window is never opened further, since nobody reads.
+    let untaken = client.send_request(request).await.unwrap();
+    // One that takes its time, but takes something now and then, has all of it.
+    let mut slow = server.sending(&large).await;
+    let mut came = 0;
+    let mut buffer = vec![0; 3_000_000];
+    let begun = Instant::now();
+    while came < length {
+        sleep(SHORT / 4).await;
+        let some = timeout(PATIENCE, slow.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(some > 0, "the connection was closed after {came} bytes");
+        came += some;
+    }
+    assert!(
+        begun.elapsed() > SHORT * 2,
+        "it was all there at once, and nothing was tested"
+    );
+    let (all, _) = until_closed(&mut idle).await;
+    assert!(all.len() < length, "all of it came");
+    let _ = timeout(PATIENCE, connection).await.expect("the connection stays open");
+    drop(untaken);
+    // A request that takes longer than that is waited for.
+    let mut waiting = server
+        .sending("GET /graphql?query=%7Bwait(ms:900)%7D HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    assert!(answer(&mut waiting).await.contains("900"));
+}
+
+#[tokio::test]
 async fn connections_that_say_nothing_lock_nobody_out_for_long() {
     let directory = tempfile::tempdir().unwrap();
     let program = heirloom(&["serve"]);
