@@ -84,6 +84,14 @@ async fn texts(app: &TestApp) {
 }
 
 on_both_databases! {
+    async fn the_server_tells_the_limit(db: TestDb) {
+        let app = TestApp::new(db).await;
+        for router in both_ways(&app, LIMIT) {
+            let reply = TestApp::query_on(&router, "{ serverInfo { limits { answerBytes } } }", json!({})).await;
+            assert_eq!(reply.ok()["serverInfo"]["limits"]["answerBytes"], LIMIT);
+        }
+    }
+
     async fn the_same_metadata_for_each_of_many_nodes_is_refused(db: TestDb) {
         let app = TestApp::new(db).await;
         family(&app).await;

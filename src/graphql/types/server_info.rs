@@ -23,8 +23,16 @@ pub struct Limits {
     pub complexity: i32,
     /// Aliases in a document.
     pub aliases: i32,
+    /// Directives in a document.
+    pub directives: i32,
     /// Fields at the top of an operation.
     pub root_fields: i32,
+    /// Fields in an operation, fragments counted where they are spread.
+    pub fields: i32,
+    /// Lexical tokens in a document: names, numbers, strings and punctuation.
+    pub tokens: i32,
+    /// Bytes in one answer, before it is compressed.
+    pub answer_bytes: i32,
     /// The size of a page when a query does not say `first` or `last`.
     pub page_default: i32,
     /// The largest `first` or `last`.
@@ -33,6 +41,8 @@ pub struct Limits {
     pub node_ids_maximum: i32,
     /// Records in one `ingest`.
     pub ingest_records_maximum: i32,
+    /// OpenLineage events in one `POST /api/v1/lineage/batch`.
+    pub event_batch_maximum: i32,
     /// Roots of one `lineage`.
     pub lineage_roots_maximum: i32,
     /// The largest `limit` of a `lineage`.
@@ -55,11 +65,16 @@ impl ServerInfo {
             depth: int(limits.depth),
             complexity: int(limits.complexity),
             aliases: int(limits.aliases),
+            directives: int(limits.directives),
             root_fields: int(limits.root_fields),
+            fields: int(limits.fields),
+            tokens: int(limits.tokens),
+            answer_bytes: int(limits.answer_bytes),
             page_default: int(limits.page_default),
             page_maximum: int(limits.page_maximum),
             node_ids_maximum: int(limits.node_ids_maximum),
             ingest_records_maximum: int(limits.ingest_records_maximum),
+            event_batch_maximum: int(limits.event_batch_maximum),
             lineage_roots_maximum: int(limits.lineage_roots_maximum),
             lineage_nodes_maximum: int(limits.lineage_nodes_maximum),
             lineage_edges_maximum: int(limits.lineage_edges_maximum),
