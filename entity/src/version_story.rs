@@ -1,4 +1,4 @@
-//! What events say of versions that a run names beyond the first few of a dataset, or that events about the dataset itself do: a story
+//! What events say of versions that a run names beyond the first of a dataset, or that events about the dataset itself do: a story
 //! that had all of them in it would be read and written whole for each event.
 
 use sea_orm::entity::prelude::*;

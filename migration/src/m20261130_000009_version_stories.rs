@@ -1,4 +1,5 @@
-//! What events say of the versions that a story names beyond the first few. Stories of before keep theirs in themselves.
+//! What events say of the versions that a story names beyond the first. Stories of before keep theirs in themselves. The way back loses what
+//! is kept apart: it is for development, as every way back is.
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 

@@ -35,6 +35,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is logged that connections cannot be taken.
 const LOG_PAUSE: Duration = Duration::from_secs(5);
 
+/// So much of an answer the operating system takes before the client has taken what came before; half of that is what it must take to be
+/// seen to take something. Without a bound that may be megabytes, which on a slow line take minutes.
+const UNSENT: u32 = 64 * 1024;
+
+/// How long a client of HTTP/2 may take nothing of its answers once it was told that the connection ends. What its window does not let
+/// through yet waits where it cannot be seen.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// What every connection of HTTP/2 begins with; no method of HTTP/1.1 does.
 const HTTP2: &[u8] = b"PRI ";
 
@@ -127,6 +135,7 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stop:
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's algorithm");
     }
+    bound_unsent(&stream);
     let traffic = Traffic::begin();
     let service = service_fn({
         let traffic = traffic.clone();
@@ -164,15 +173,28 @@ async fn answer(stream: TcpStream, router: Router, patience: Patience, mut stop:
     }
     // A request that has arrived meanwhile is still answered.
     connection.as_mut().graceful_shutdown();
+    let mut farewell = pin!(traffic.farewell());
     let ended = poll_fn(|context| match connection.as_mut().poll(context) {
-        Poll::Pending if !traffic.is_quiet() => Poll::Pending,
-        _ => Poll::Ready(()),
+        // Only after a look at the connection, which may have had a request to read.
+        Poll::Pending if traffic.is_quiet() => farewell.as_mut().poll(context),
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(_) => Poll::Ready(()),
     });
     tokio::select! {
         biased;
         () = ended => {}
         () = given_up => {}
     }
+}
+
+/// Bounds how much the operating system takes before the client does, where it can.
+fn bound_unsent(stream: &TcpStream) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "a connection buffers as much as the system likes");
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = (stream, UNSENT);
 }
 
 /// Answers a request, which is under way until its answer is no longer needed.
@@ -204,9 +226,11 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        // Asked for only when there is room for it.
-        self.under_way.traffic.has_moved();
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.under_way.traffic.has_moved();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -290,10 +314,24 @@ impl Traffic {
         }
     }
 
+    /// Waits, where no request is under way, until nothing more can be on its way to the client: at once on HTTP/1.1.
+    async fn farewell(&self) {
+        loop {
+            let (is_http2, until) = {
+                let state = self.state();
+                (state.is_http2, state.moved + FAREWELL)
+            };
+            if !is_http2 || until <= Instant::now() {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+
     /// Since when a client has taken nothing of what is ready for it; none where nothing is.
     fn untaken_since(&self) -> Option<Instant> {
         let state = self.state();
-        let is_ready = state.answered > 0 || state.is_sending && state.under_way == 0;
+        let is_ready = state.answered > 0 || (state.is_sending && state.under_way == 0);
         is_ready.then_some(state.moved)
     }
 

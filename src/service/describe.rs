@@ -431,10 +431,14 @@ async fn load_owners(
         .extend(artifacts.iter().map(|(_, artifact)| artifact.digest));
     ledger.load(&needs).await?;
     ledger.load_dataset_stories(&ids).await?;
+    let mut versions: BTreeMap<ArtifactId, Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        versions.entry(row.artifact_id).or_default().push(&row.version);
+    }
     let mut owners = BTreeMap::new();
     for (id, artifact) in artifacts {
-        let its = rows.iter().filter(|row| row.artifact_id == id);
-        let story = story::dataset_story(ledger, id, its.map(|row| row.version.as_str())).await?;
+        let its = versions.get(&id).into_iter().flatten().copied();
+        let story = story::dataset_story(ledger, id, its).await?;
         owners.insert(id, (artifact, story));
     }
     Ok(owners)

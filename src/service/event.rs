@@ -198,11 +198,15 @@ async fn heard<'a>(
         });
     };
     load_names(ledger, &[&story]).await?;
-    let extent = if story.is_changed_at_all_by(&given.story) {
+    // Of what is kept apart the rest means the same.
+    if story.is_completed_by(&given.story) {
         story::take_in_all(ledger, id, &mut story).await?;
-        Extent::All
     } else {
         story::take_in_named(ledger, id, &mut story, &given.event).await?;
+    }
+    let extent = if story.is_changed_at_all_by(&given.story) {
+        Extent::All
+    } else {
         named_extent(ledger, &given.event)?
     };
     let was = meaning_of(ledger, &story, &extent)?;

@@ -1,7 +1,7 @@
 //! Stories as they are kept: what the events about a run, or about a dataset, have come to.
 //!
-//! A story has what it says of the first few versions of a dataset in itself. What it says of others is kept apart, a row for each, and is
-//! read where somebody asks for it: so an event costs the same however many versions its run has named.
+//! A story has what it says of the first version of a dataset in itself. What it says of others is kept apart, a row for each, and is
+//! read where somebody asks for it: so an event does not write again what its run has said of all versions before.
 
 use std::collections::BTreeMap;
 
@@ -29,20 +29,30 @@ pub fn write(story: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// A version of a dataset that a run reads or writes, of which it is kept apart what the run says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Apart<'a> {
+#[derive(Clone, Debug)]
+struct Apart {
     is_written: bool,
-    dataset: &'a Dataset,
-    version: &'a str,
+    /// As the run names it.
+    dataset: Dataset,
+    version: String,
 }
 
-impl Apart<'_> {
+impl Apart {
     /// What it is found by: what one run says is in one place.
     fn digest(&self, id: ExecutionId) -> Digest {
-        let Dataset { namespace, name } = self.dataset;
+        let Dataset { namespace, name } = &self.dataset;
         let role = if self.is_written { "written" } else { "read" };
-        let parts = ["run", &id.0.to_string(), role, namespace, name, self.version];
+        let parts = ["run", &id.0.to_string(), role, namespace, name, &self.version];
         Digest::of(b"version story", &parts).near(&id.0.to_be_bytes())
+    }
+
+    fn of(row: &version_story::Model) -> Result<Self, StoreError> {
+        let dataset = serde_json::from_str(row.dataset.as_deref().unwrap_or_default());
+        Ok(Self {
+            is_written: row.is_written,
+            dataset: dataset.map_err(|e| StoreError::Inconsistent(format!("a dataset of a story: {e}")))?,
+            version: row.version.clone(),
+        })
     }
 }
 
@@ -56,7 +66,7 @@ fn digest_of_version(id: ArtifactId, version: &str) -> Digest {
 pub async fn take_in_all(ledger: &mut Ledger, id: ExecutionId, story: &mut RunStory) -> Result<(), StoreError> {
     if story.has_apart() {
         let rows = ledger.version_stories_of_run(id).await?;
-        rows.into_iter().try_for_each(|row| take_in(story, row))?;
+        rows.iter().try_for_each(|row| take_in(story, row))?;
     }
     Ok(())
 }
@@ -66,25 +76,22 @@ pub fn digest_of(row: &version_story::Model) -> Option<Digest> {
     if let Some(artifact) = row.artifact_id {
         return Some(digest_of_version(artifact, &row.version));
     }
-    let dataset: Dataset = serde_json::from_str(row.dataset.as_deref()?).ok()?;
-    let (is_written, dataset, version) = (row.is_written, &dataset, row.version.as_str());
-    Some(
-        Apart {
-            is_written,
-            dataset,
-            version,
-        }
-        .digest(row.execution_id?),
-    )
+    Some(Apart::of(row).ok()?.digest(row.execution_id?))
 }
 
 /// Takes in a row of what is kept apart from the story of a run.
-pub fn take_in(story: &mut RunStory, row: version_story::Model) -> Result<(), StoreError> {
-    let dataset: Dataset = serde_json::from_str(row.dataset.as_deref().unwrap_or_default())
-        .map_err(|e| StoreError::Inconsistent(format!("a dataset of a story: {e}")))?;
-    if let Some(uses) = story.uses_mut(row.is_written, &dataset) {
-        uses.take_in(row.version, read(Some(&row.story))?);
-    }
+///
+/// # Errors
+/// When it cannot be read, or the story knows nothing of it.
+pub fn take_in(story: &mut RunStory, row: &version_story::Model) -> Result<(), StoreError> {
+    let Apart {
+        is_written,
+        dataset,
+        version,
+    } = Apart::of(row)?;
+    let uses = story.uses_mut(is_written, &dataset);
+    let unknown = || StoreError::Inconsistent(format!("a story without the dataset {:?}", dataset.name));
+    uses.ok_or_else(unknown)?.take_in(version, read(Some(&row.story))?);
     Ok(())
 }
 
@@ -102,7 +109,7 @@ pub async fn take_in_named(
 }
 
 /// What is kept apart of what an event names; none where it speaks of all versions of a dataset.
-fn named_apart(ledger: &Ledger, story: &RunStory, event: &Event) -> Result<Option<Vec<Wanted>>, StoreError> {
+fn named_apart(ledger: &Ledger, story: &RunStory, event: &Event) -> Result<Option<Vec<Apart>>, StoreError> {
     let mut wanted = Vec::new();
     for (is_written, mentions) in [(false, &event.inputs), (true, &event.outputs)] {
         let apart = with_apart(ledger, story.uses(is_written))?;
@@ -111,7 +118,11 @@ fn named_apart(ledger: &Ledger, story: &RunStory, event: &Event) -> Result<Optio
             for (dataset, uses) in of_name(&apart, &kept_name(ledger, &mention.dataset)?) {
                 let Some(version) = &version else { return Ok(None) };
                 if uses.is_apart(version) {
-                    wanted.push((is_written, dataset.clone(), version.clone()));
+                    wanted.push(Apart {
+                        is_written,
+                        dataset: dataset.clone(),
+                        version: version.clone(),
+                    });
                 }
             }
         }
@@ -126,17 +137,18 @@ pub async fn take_in_written(
     story: &mut RunStory,
     written: &[(Dataset, String)],
 ) -> Result<(), StoreError> {
-    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut wanted = Vec::new();
     let apart = with_apart(ledger, story.uses(true))?;
     for (kept, version) in written {
         let datasets = of_name(&apart, kept).filter(|(_, uses)| uses.is_apart(version));
-        wanted.extend(datasets.map(|(dataset, _)| (true, dataset.clone(), version.clone())));
+        wanted.extend(datasets.map(|(dataset, _)| Apart {
+            is_written: true,
+            dataset: dataset.clone(),
+            version: version.clone(),
+        }));
     }
     take_in_these(ledger, id, story, &wanted).await
 }
-
-/// Whether a run writes it, the dataset as it names it, and the version.
-type Wanted = (bool, Dataset, String);
 
 /// Datasets of which something is kept apart, by the names under which they are kept.
 type WithApart<'a> = BTreeMap<Dataset, Vec<(&'a Dataset, &'a Uses)>>;
@@ -160,28 +172,19 @@ async fn take_in_these(
     ledger: &mut Ledger,
     id: ExecutionId,
     story: &mut RunStory,
-    wanted: &[Wanted],
+    wanted: &[Apart],
 ) -> Result<(), StoreError> {
-    let digest = |(is_written, dataset, version): &Wanted| {
-        let is_written = *is_written;
-        Apart {
-            is_written,
-            dataset,
-            version,
-        }
-        .digest(id)
-    };
-    let digests: Vec<Digest> = wanted.iter().map(digest).collect();
+    let digests: Vec<Digest> = wanted.iter().map(|apart| apart.digest(id)).collect();
     ledger.load_version_stories(digests.iter().copied()).await?;
     for digest in &digests {
         if let Some(row) = ledger.version_stories.get(digest) {
-            take_in(story, row.clone())?;
+            take_in(story, row)?;
         }
     }
     Ok(())
 }
 
-/// Keeps the story of a run, after an event was added to it.
+/// Keeps the story of a run, after an event was added to it: of what is kept apart only what the event names has changed.
 pub fn keep_run(
     ledger: &mut Ledger,
     id: ExecutionId,
@@ -191,28 +194,30 @@ pub fn keep_run(
 ) -> Result<(), StoreError> {
     for (is_written, mentions) in [(false, &event.inputs), (true, &event.outputs)] {
         for mention in mentions {
-            let (dataset, uses) = (&mention.dataset, story.uses(is_written).get(&mention.dataset));
+            let uses = story.uses(is_written).get(&mention.dataset);
             let Some((version, uses)) = mention.version().zip(uses) else {
                 continue;
             };
-            if let Some(said) = uses.version(&version).filter(|_| uses.is_apart(&version)) {
-                let digest = Apart {
-                    is_written,
-                    dataset,
-                    version: &version,
-                }
-                .digest(id);
-                let row = version_story::Model {
-                    digest: digest.to_vec(),
-                    execution_id: Some(id),
-                    artifact_id: None,
-                    is_written,
-                    dataset: Some(write(dataset)?),
-                    version,
-                    story: write(said)?,
-                };
-                ledger.version_stories.put(digest, row);
-            }
+            let Some(said) = uses.version(&version).filter(|_| uses.is_apart(&version)) else {
+                continue;
+            };
+            let dataset = mention.dataset.clone();
+            let apart = Apart {
+                is_written,
+                dataset,
+                version,
+            };
+            let digest = apart.digest(id);
+            let row = version_story::Model {
+                digest: digest.to_vec(),
+                execution_id: Some(id),
+                artifact_id: None,
+                is_written,
+                dataset: Some(write(&apart.dataset)?),
+                version: apart.version,
+                story: write(said)?,
+            };
+            ledger.version_stories.put(digest, row);
         }
     }
     let story = write(story)?;

@@ -654,6 +654,21 @@ const CORRUPTIONS: &[(&str, &str, &str)] = &[
     (
         "stories",
         "run_story ",
+        "UPDATE run_story SET story = replace(story, 'of_apart', 'of_nothing')",
+    ),
+    (
+        "stories",
+        "dataset_story ",
+        "UPDATE dataset_story SET story = replace(story, 'of_apart', 'of_nothing')",
+    ),
+    (
+        "stories",
+        "run_story ",
+        "UPDATE version_story SET dataset = replace(dataset, 'many', 'few') WHERE execution_id IS NOT NULL",
+    ),
+    (
+        "stories",
+        "run_story ",
         "UPDATE version_story SET story = '{}' WHERE execution_id IS NOT NULL",
     ),
     (

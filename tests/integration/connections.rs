@@ -10,7 +10,7 @@ use heirloom::server::{Ended, Shutdown, serve};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -254,16 +254,69 @@ async fn a_server_that_stops_sends_the_answers_that_are_under_way_to_their_last_
 }
 
 #[tokio::test]
+async fn a_server_that_stops_sends_what_a_window_of_http_2_has_held_back() {
+    let server = running(LONG, LONG).await;
+    let (mut client, _connection) = http2(&server).await;
+    // More than a window of the client lets through before it reads.
+    let length = 24_000_000;
+    let query = format!("http://{}/graphql?query=%7Btext(length:{length})%7D", server.address);
+    let request = Request::get(query).body(Body::empty()).unwrap();
+    let response = client.send_request(request).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    server.stop.send(()).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let all = timeout(PATIENCE, response.into_body().collect()).await.unwrap();
+    let all = all.expect("the answer is cut off").to_bytes();
+    assert!(all.len() > length && all.ends_with(b"}}"), "{} bytes came", all.len());
+    assert_eq!(
+        timeout(PATIENCE, server.server).await.unwrap().unwrap(),
+        Ended::Gracefully
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_takes_its_answer_slowly_has_all_of_it() {
+    let server = running(LONG, SHORT).await;
+    // The buffers between are small, and some of it comes within the time: but not much.
+    let length = 2_000_000;
+    let large =
+        format!("GET /graphql?query=%7Btext(length:{length})%7D HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut slow = socket.connect(server.address).await.unwrap();
+    slow.write_all(large.as_bytes()).await.unwrap();
+    let (mut came, mut buffer, begun) = (0, vec![0; 40_000], Instant::now());
+    loop {
+        sleep(SHORT / 10).await;
+        let some = timeout(PATIENCE, slow.read(&mut buffer)).await.unwrap();
+        let some = some.unwrap_or_else(|error| panic!("cut off after {came} bytes: {error}"));
+        if some == 0 {
+            break;
+        }
+        came += some;
+    }
+    assert!(came > length, "cut off after {came} bytes");
+    assert!(
+        begun.elapsed() > SHORT * 3,
+        "it was all there at once, and nothing was tested"
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_of_its_answer_is_not_waited_for() {
     let server = running(LONG, SHORT).await;
     // More than the buffers between hold.
     let length = 24_000_000;
     let large = format!("GET /graphql?query=%7Btext(length:{length})%7D HTTP/1.1\r\nhost: x\r\n\r\n");
     let mut idle = server.sending(&large).await;
-    let (mut client, connection) = http2(&server).await;
+    // A window that lets nothing through.
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let shut = builder.initial_stream_window_size(0);
+    let (mut client, connection) = shut.handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
     let query = format!("http://{}/graphql?query=%7Btext(length:{length})%7D", server.address);
     let request = Request::get(query).body(Body::empty()).unwrap();
-    // Its window is never opened further, since nobody reads.
     let untaken = client.send_request(request).await.unwrap();
     // One that takes its time, but takes something now and then, has all of it.
     let mut slow = server.sending(&large).await;

@@ -210,7 +210,7 @@ impl Use {
 pub struct Uses {
     /// Without a version.
     pub plain: Use,
-    /// By version: the first few.
+    /// By version: the first that was named.
     #[serde(rename = "versions", skip_serializing_if = "BTreeMap::is_empty")]
     within: BTreeMap<String, Use>,
     /// The others, as far as they have been read: they are kept apart.
@@ -226,25 +226,21 @@ impl Uses {
         let Some(version) = mention.version() else {
             return self.plain.add(at, is_start, mention);
         };
-        if let Some(of_apart) = self.of_apart_with(&version) {
+        let kept = if self.is_within(&version) {
+            &mut self.within
+        } else {
+            let of_apart = self.of_apart.get_or_insert_default();
             of_apart.facets.add(at, &mention.facets);
             of_apart.own.add(at, &mention.own);
-        }
-        self.place(version).add(at, is_start, mention);
+            &mut self.apart
+        };
+        kept.entry(version).or_default().add(at, is_start, mention);
     }
 
-    /// What stands for all that are kept apart, where a version is or will be one of them.
-    fn of_apart_with(&mut self, version: &str) -> Option<&mut Use> {
-        let has_room = self.of_apart.is_none() && self.within.len() < VERSIONS_WITHIN;
-        let is_within = has_room || self.within.contains_key(version);
-        (!is_within).then(|| &mut **self.of_apart.get_or_insert_default())
-    }
-
-    /// Where a version is kept.
-    fn place(&mut self, version: String) -> &mut Use {
-        let is_apart = self.of_apart_with(&version).is_some();
-        let kept = if is_apart { &mut self.apart } else { &mut self.within };
-        kept.entry(version).or_default()
+    /// Whether a version is kept in the story itself, or will be when it is named.
+    fn is_within(&self, version: &str) -> bool {
+        let has_room = !self.has_apart() && self.within.len() < VERSIONS_WITHIN;
+        has_room || self.within.contains_key(version)
     }
 
     /// Whether any version has been named.
@@ -297,24 +293,27 @@ impl Uses {
     pub fn extend(&mut self, other: &Self) {
         self.plain.extend(&other.plain);
         for (version, said) in other.versions() {
-            if let Some(of_apart) = self.of_apart_with(version) {
-                of_apart.extend_facets(said);
-            }
-            self.place(version.to_owned()).extend(said);
-        }
-        if other.has_apart() {
-            self.of_apart.get_or_insert_default();
+            let kept = if self.is_within(version) {
+                &mut self.within
+            } else {
+                self.of_apart.get_or_insert_default().extend_facets(said);
+                &mut self.apart
+            };
+            kept.entry(version.to_owned()).or_default().extend(said);
         }
     }
 
-    /// The same with all versions in one place, whichever were the first, for who compares; all must have been read. What stands
+    /// The same with all versions in one place, whichever was the first, for who compares; all must have been read. What stands
     /// for those apart stays where it is not what they say.
     fn whole(mut self) -> Self {
         let mut of_apart = Use::default();
         self.apart.values().for_each(|said| of_apart.extend_facets(said));
-        if self.of_apart.as_deref() == Some(&of_apart) {
-            self.of_apart = None;
-        }
+        let of_apart = (!self.apart.is_empty()).then(|| Box::new(of_apart));
+        self.of_apart = if self.of_apart == of_apart {
+            None
+        } else {
+            Some(self.of_apart.unwrap_or_default())
+        };
         self.within.append(&mut self.apart);
         self
     }
@@ -456,6 +455,13 @@ impl RunStory {
             *uses = std::mem::take(uses).whole();
         }
         self
+    }
+
+    /// Whether an event, given by the story that it makes by itself, changes when versions that the run names are there: that is the only
+    /// thing that what it has said of them depends on beside itself.
+    pub fn is_completed_by(&self, event: &Self) -> bool {
+        let earlier = |at: i64| self.complete.is_none_or(|known| at < known);
+        event.complete.is_some_and(earlier)
     }
 
     /// The job's name.

@@ -70,9 +70,11 @@ impl Speakers {
             .iter()
             .map(|row| (row.id, read(Some(&row.story)).unwrap_or_default()))
             .collect();
+        let versions: BTreeSet<&str> = rows.iter().map(|row| row.version.as_str()).collect();
         for (run, apart) in apart_of_runs(snapshot, &runs).await? {
             if let Some(story) = stories.get_mut(&run) {
-                let _ = apart.into_iter().try_for_each(|row| take_in(story, row));
+                let mut asked = apart.iter().filter(|row| versions.contains(row.version.as_str()));
+                let _ = asked.try_for_each(|row| take_in(story, row));
             }
         }
         let runs = stories;

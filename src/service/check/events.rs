@@ -151,7 +151,11 @@ impl<F: FnMut(Told)> Check<F> {
             if digest_of(row).is_none_or(|digest| digest.to_vec() != row.digest) {
                 let right =
                     "digest is that of whose story it is kept apart from, the dataset and the version".to_owned();
-                self.found("stories", format!("version_story of {}", row.version), right);
+                let of = row.execution_id.map(|id| format!("execution {}", id.0));
+                let of = of
+                    .or_else(|| Some(format!("artifact {}", row.artifact_id?.0)))
+                    .unwrap_or_default();
+                self.found("stories", format!("version_story of {of} {}", row.version), right);
             }
         }
     }
@@ -475,7 +479,7 @@ impl Runs {
     fn kept(&self, id: ExecutionId) -> Option<RunStory> {
         let mut story: RunStory = read(Some(&self.stories.get(&id)?.story)).ok()?;
         let mut apart = self.apart.get(&id).into_iter().flatten();
-        let taken = apart.try_for_each(|row| take_in(&mut story, row.clone()));
+        let taken = apart.try_for_each(|row| take_in(&mut story, row));
         taken.is_ok().then_some(story)
     }
 

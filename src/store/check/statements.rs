@@ -157,7 +157,7 @@ pub const CHECKED_TABLES: [CheckedTable; 19] = [
     },
     CheckedTable {
         name: "version_story",
-        row: "'version_story of ' || t.version",
+        row: "'version_story of ' || COALESCE('execution ' || t.execution_id, 'artifact ' || t.artifact_id, '') || ' ' || t.version",
         references: &[("execution_id", "execution"), ("artifact_id", "artifact")],
         revisions: &[],
         counter: None,
@@ -347,7 +347,8 @@ const INVARIANTS: [(&str, &str); 38] = [
     ),
     (
         "stories",
-        "SELECT 'version_story of ' || s.version, 'it is kept apart from the story of a run or of a dataset, which is there'
+        "SELECT 'version_story of ' || COALESCE('execution ' || s.execution_id, 'artifact ' || s.artifact_id, '') || ' ' || s.version,
+           'it is kept apart from the story of a run or of a dataset, which is there'
          FROM version_story s WHERE (s.execution_id IS NULL) = (s.artifact_id IS NULL)
            OR (s.execution_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM run_story r WHERE r.id = s.execution_id))
            OR (s.artifact_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dataset_story d WHERE d.id = s.artifact_id))",
