@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use entity::{dataset_story, run_story, version_story};
 use proptest::prelude::*;
-use sea_orm::DbBackend;
+use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::{ActiveModelTrait, DatabaseConnection, DbBackend, EntityTrait};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -121,6 +123,55 @@ fn by_minute(events: Vec<Value>) -> Vec<Value> {
         .map(|event| (event["eventTime"].to_string(), event))
         .collect();
     by_time.into_values().collect()
+}
+
+/// Puts what is kept apart from stories into them, as it was kept before.
+async fn keep_within(connection: &DatabaseConnection) {
+    let apart = version_story::Entity::find().all(connection).await.unwrap();
+    assert!(!apart.is_empty());
+    let put = |uses: &mut Value, rows: &mut dyn Iterator<Item = &version_story::Model>| {
+        uses.as_object_mut().unwrap().remove("of_apart");
+        for row in rows {
+            uses["versions"][&row.version] = serde_json::from_str(&row.story).unwrap();
+        }
+    };
+    for row in run_story::Entity::find().all(connection).await.unwrap() {
+        let mut story: Value = serde_json::from_str(&row.story).unwrap();
+        for (is_written, list) in [(false, "inputs"), (true, "outputs")] {
+            for pair in story.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                let dataset = pair[0].clone();
+                let is_its = |apart: &&version_story::Model| {
+                    let of = apart
+                        .dataset
+                        .as_ref()
+                        .map(|of| serde_json::from_str::<Value>(of).unwrap());
+                    apart.execution_id == Some(row.id)
+                        && apart.is_written == is_written
+                        && of.as_ref() == Some(&dataset)
+                };
+                put(&mut pair[1], &mut apart.iter().filter(is_its));
+            }
+        }
+        let changed = run_story::ActiveModel {
+            id: Unchanged(row.id),
+            story: Set(story.to_string()),
+            ..Default::default()
+        };
+        changed.update(connection).await.unwrap();
+    }
+    for row in dataset_story::Entity::find().all(connection).await.unwrap() {
+        let mut story: Value = serde_json::from_str(&row.story).unwrap();
+        put(
+            &mut story["uses"],
+            &mut apart.iter().filter(|apart| apart.artifact_id == Some(row.id)),
+        );
+        let changed = dataset_story::ActiveModel {
+            id: Unchanged(row.id),
+            story: Set(story.to_string()),
+        };
+        changed.update(connection).await.unwrap();
+    }
+    version_story::Entity::delete_many().exec(connection).await.unwrap();
 }
 
 /// Sends events by several clients at once, each its share, some at a time.
@@ -269,6 +320,85 @@ on_both_databases! {
             pictures.push(picture(&app).await);
         }
         assert_eq!(pictures[0], pictures[1]);
+    }
+
+    // Before version stories had a table, a story had all versions in itself.
+    async fn a_story_of_before_goes_on(db: TestDb) {
+        let version = |name: &str, n: usize| dataset(name).version(&format!("v{n}")).facet("note", json!({"is": n}));
+        let before: Vec<Value> = (1..=4).flat_map(|n| [
+            run("r").on("RUNNING", &format!("10:0{n}")).reads(version("raw", n)).writes(version("model", n)).json(),
+            about(version("model", n)).at(&format!("10:1{n}")).json(),
+        ]).collect();
+        let after = [
+            run("r").on("RUNNING", "11:00").writes(version("model", 3).facet("more", json!({"is": 3}))).json(),
+            run("r").on("RUNNING", "11:01").reads(version("raw", 5)).writes(version("model", 5)).json(),
+            about(version("model", 2).facet("later", json!({"is": 2}))).at("11:02").json(),
+            about(version("model", 6)).at("11:03").json(),
+            run("r").on("COMPLETE", "10:02").json(),
+        ];
+        let mut pictures = Vec::new();
+        for is_old in [true, false] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            app.hear(&before).await;
+            if is_old {
+                keep_within(&app.db.connection().await).await;
+                assert_eq!(findings(&app.db).await, []);
+            }
+            for event in &after {
+                app.hear(std::slice::from_ref(event)).await;
+            }
+            assert_eq!(findings(&app.db).await, []);
+            pictures.push(picture(&app).await);
+        }
+        assert!(pictures[0] == pictures[1], "{}", difference(&pictures[1], &pictures[0]));
+    }
+
+    async fn an_event_that_is_refused_tells_no_other_names(db: TestDb) {
+        let app = TestApp::new(db).await;
+        let said = |field: &str| dataset("orders").version("v").schema(field);
+        app.hear(&[
+            run("a").on("COMPLETE", "10:00").writes(said("one")).json(),
+            run("b").on("COMPLETE", "10:10").writes(dataset("model").version("w")).writes("raw").json(),
+            about(dataset("model").version("w2")).at("10:11").json(),
+        ]).await;
+        let before = picture(&app).await;
+        // Refused for its schema, after its other names were heard of.
+        let refused = run("c").on("COMPLETE", "10:20").writes(said("two").symlink("model")).reads(dataset("raw").symlink("model")).json();
+        for beside in [None, Some(run("d").on("START", "10:30").json())] {
+            let sent: Vec<Value> = [Some(refused.clone()), beside.clone()].into_iter().flatten().collect();
+            let answer = app.try_hear(&sent).await.json();
+            let failed = answer["failed_events"].as_array().unwrap();
+            assert_eq!((failed.len(), &failed[0]["index"]), (1, &json!(0)), "{answer}");
+            assert!(failed[0]["reason"].as_str().unwrap().contains("schema"), "{answer}");
+            assert_eq!(findings(&app.db).await, []);
+            if beside.is_none() {
+                assert_eq!(picture(&app).await, before);
+            }
+        }
+        let told = artifact(&app, "model", "name otherNames { name } versionCount").await;
+        assert_eq!(told, json!({"name": "model", "otherNames": [], "versionCount": 2}));
+    }
+
+    async fn a_name_may_move_twice_in_one_revision(db: TestDb) {
+        let events = [
+            run("r").on("COMPLETE", "10:00").writes(dataset("z").version("v")).json(),
+            about(dataset("z").version("v2")).at("10:01").json(),
+            // It is kept as b, and then, with b, as a.
+            about(dataset("b").symlink("z")).at("10:02").json(),
+            about(dataset("a").symlink("b")).at("10:03").json(),
+        ];
+        let mut pictures = Vec::new();
+        for at_a_time in [1, 2, 4] {
+            let app = TestApp::new(TestDb::of(db.backend()).await).await;
+            for some in [&events[..2], &events[2..]].into_iter().flat_map(|half| half.chunks(at_a_time)) {
+                app.hear(some).await;
+            }
+            assert_eq!(findings(&app.db).await, []);
+            let told = artifact(&app, "a", "otherNames { name } versions { nodes { version } }").await;
+            assert_eq!((told["otherNames"].as_array().unwrap().len(), told["versions"]["nodes"].as_array().unwrap().len()), (2, 2), "{told}");
+            pictures.push(picture(&app).await);
+        }
+        assert!(pictures.iter().all(|picture| *picture == pictures[0]), "{pictures:#?}");
     }
 
     // The rows that are kept apart go along when their dataset turns out to be another one.
