@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use entity::{ArtifactId, NEVER, NO_TIME, VersionId, artifact, version};
 
 use super::place::{Place, Schema};
-use super::prepare::{Artifact, InputVersion, Mode, Prepared, PreparedVersion, VersionName};
+use super::prepare::{Artifact, InputVersion, Mode, Prepared, PreparedEvent, PreparedVersion, VersionName};
 use super::rejection::{Rejection, Verdict};
 use crate::domain::key::Digest;
 use crate::store::StoreError;
@@ -39,6 +39,7 @@ pub async fn load(ledger: &mut Ledger, records: &[&Prepared]) -> Result<(), Stor
         add_needs(&mut needs, record);
     }
     ledger.load(&needs).await?;
+    super::story::load_named(ledger, events_of(records)).await?;
     let mut partitions = HashSet::new();
     for record in records {
         for version in versions_of(record) {
@@ -46,6 +47,13 @@ pub async fn load(ledger: &mut Ledger, records: &[&Prepared]) -> Result<(), Stor
         }
     }
     ledger.load_partitions(partitions.into_iter()).await
+}
+
+fn events_of<'a>(records: &[&'a Prepared]) -> impl Iterator<Item = &'a PreparedEvent> {
+    records.iter().filter_map(|record| match record {
+        Prepared::Event(event) => Some(&**event),
+        _ => None,
+    })
 }
 
 fn add_needs(needs: &mut Needs, record: &Prepared) {

@@ -3,12 +3,13 @@
 //! A story has what it says of the first version of a dataset in itself. What it says of others is kept apart, a row for each, and is
 //! read where somebody asks for it: so an event does not write again what its run has said of all versions before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{ArtifactId, ExecutionId, dataset_story, run_story, version_story};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::prepare::PreparedEvent;
 use super::symlink::kept_name;
 use crate::domain::json;
 use crate::domain::key::Digest;
@@ -60,6 +61,44 @@ impl Apart {
 fn digest_of_version(id: ArtifactId, version: &str) -> Digest {
     let parts = ["dataset", &id.0.to_string(), version];
     Digest::of(b"version story", &parts).near(&id.0.to_be_bytes())
+}
+
+/// Reads what is kept apart of the versions that events name, in one statement for all of them. Under other names of their datasets
+/// something else may be kept apart, which is read when its turn comes.
+pub async fn load_named(ledger: &mut Ledger, events: impl Iterator<Item = &PreparedEvent>) -> Result<(), StoreError> {
+    let mut named = BTreeSet::new();
+    for PreparedEvent { event, execution, .. } in events {
+        let run = execution.as_ref().and_then(|(_, digest)| ledger.executions.get(digest));
+        let story = run.and_then(|row| ledger.run_stories.get(&row.id));
+        if let Some(row) = story.filter(|row| may_have_apart(&row.story)) {
+            named.extend(named_by(event).map(|apart| apart.digest(row.id)));
+        }
+        let Some(mention) = &event.dataset else { continue };
+        let artifact = ledger.artifacts.get(&mention.dataset.key().digest());
+        let story = artifact.and_then(|row| ledger.dataset_stories.get(&row.id));
+        if let Some(row) = story.filter(|row| may_have_apart(&row.story)) {
+            named.extend(mention.version().map(|version| digest_of_version(row.id, &version)));
+        }
+    }
+    ledger.load_version_stories(named.into_iter()).await
+}
+
+/// Whether something may be kept apart from a story, as far as a glance at it tells.
+fn may_have_apart(story: &str) -> bool {
+    story.contains("\"of_apart\"")
+}
+
+/// The versions that an event names of what its run reads and writes.
+fn named_by(event: &Event) -> impl Iterator<Item = Apart> {
+    let read = event.inputs.iter().map(|mention| (false, mention));
+    let written = event.outputs.iter().map(|mention| (true, mention));
+    read.chain(written).filter_map(|(is_written, mention)| {
+        Some(Apart {
+            is_written,
+            dataset: mention.dataset.clone(),
+            version: mention.version()?,
+        })
+    })
 }
 
 /// Takes in all that is kept apart from the story of a run.
@@ -175,7 +214,10 @@ async fn take_in_these(
     wanted: &[Apart],
 ) -> Result<(), StoreError> {
     let digests: Vec<Digest> = wanted.iter().map(|apart| apart.digest(id)).collect();
-    ledger.load_version_stories(digests.iter().copied()).await?;
+    // What is kept apart from the story of a new run is in the ledger.
+    if ledger.was_there(id) {
+        ledger.load_version_stories(digests.iter().copied()).await?;
+    }
     for digest in &digests {
         if let Some(row) = ledger.version_stories.get(digest) {
             take_in(story, row)?;
@@ -192,27 +234,18 @@ pub fn keep_run(
     recorded: Option<String>,
     event: &Event,
 ) -> Result<(), StoreError> {
-    for (is_written, mentions) in [(false, &event.inputs), (true, &event.outputs)] {
-        for mention in mentions {
-            let uses = story.uses(is_written).get(&mention.dataset);
-            let Some((version, uses)) = mention.version().zip(uses) else {
-                continue;
-            };
-            let Some(said) = uses.version(&version).filter(|_| uses.is_apart(&version)) else {
-                continue;
-            };
-            let dataset = mention.dataset.clone();
-            let apart = Apart {
-                is_written,
-                dataset,
-                version,
-            };
+    for apart in named_by(event) {
+        let uses = story.uses(apart.is_written).get(&apart.dataset);
+        let Some(uses) = uses.filter(|uses| uses.is_apart(&apart.version)) else {
+            continue;
+        };
+        if let Some(said) = uses.version(&apart.version) {
             let digest = apart.digest(id);
             let row = version_story::Model {
                 digest: digest.to_vec(),
                 execution_id: Some(id),
                 artifact_id: None,
-                is_written,
+                is_written: apart.is_written,
                 dataset: Some(write(&apart.dataset)?),
                 version: apart.version,
                 story: write(said)?,

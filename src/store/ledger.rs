@@ -283,6 +283,11 @@ impl Ledger {
         self.counter.event_id > 0
     }
 
+    /// Whether an execution was there before this transaction.
+    pub fn was_there(&self, execution: ExecutionId) -> bool {
+        execution.0 <= self.counter_at_open.execution_id
+    }
+
     /// Notes that a version of an artifact was produced, or is now known to have been produced earlier: inputs may move to it.
     pub fn note_produced(&mut self, artifact_id: ArtifactId, created_at: i64) {
         self.unsettled.produced.insert((artifact_id, created_at));
