@@ -335,7 +335,7 @@ pub async fn agree(ledger: &mut Ledger, versions: &[VersionId]) -> Result<BTreeS
         let Some((artifact, own)) = owners.get(&row.artifact_id) else {
             continue;
         };
-        let dataset = dataset_of(artifact);
+        let dataset = Dataset::of(&artifact.key);
         let runs = producers.get(&row.id).into_iter().flatten();
         let runs = runs.filter_map(|run| written.get(run));
         let told = Told::of_all(&dataset, &row.version, runs, Some(own));
@@ -369,7 +369,7 @@ async fn stories_of(
             asked
                 .entry(*run)
                 .or_default()
-                .push((dataset_of(artifact), row.version.clone()));
+                .push((Dataset::of(&artifact.key), row.version.clone()));
         }
     }
     for (run, versions) in &asked {
@@ -378,14 +378,6 @@ async fn stories_of(
         }
     }
     Ok(stories)
-}
-
-/// The dataset that an artifact is of.
-fn dataset_of(artifact: &Artifact) -> Dataset {
-    Dataset {
-        namespace: artifact.key.project.clone(),
-        name: artifact.key.name.clone(),
-    }
 }
 
 /// What events have come to about runs, which must have been loaded.

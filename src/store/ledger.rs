@@ -935,12 +935,9 @@ impl Ledger {
 
     /// All that is kept apart from the story of a run.
     pub async fn version_stories_of_run(&mut self, id: ExecutionId) -> Result<Vec<version_story::Model>, StoreError> {
-        let column = version_story::Column::ExecutionId;
-        for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &[id]).await? {
-            self.version_stories.read(digest(&row.digest)?, Some(row));
-        }
-        let rows = self.version_stories.rows();
-        Ok(rows.filter(|row| row.execution_id == Some(id)).cloned().collect())
+        let is_its = |row: &&version_story::Model| row.execution_id == Some(id);
+        self.version_stories_with(version_story::Column::ExecutionId, id.0, is_its)
+            .await
     }
 
     /// All that is kept apart from the story of a dataset.
@@ -948,12 +945,21 @@ impl Ledger {
         &mut self,
         id: ArtifactId,
     ) -> Result<Vec<version_story::Model>, StoreError> {
-        let column = version_story::Column::ArtifactId;
+        let is_its = |row: &&version_story::Model| row.artifact_id == Some(id);
+        self.version_stories_with(version_story::Column::ArtifactId, id.0, is_its)
+            .await
+    }
+
+    async fn version_stories_with(
+        &mut self,
+        column: version_story::Column,
+        id: i64,
+        is_its: impl Fn(&&version_story::Model) -> bool,
+    ) -> Result<Vec<version_story::Model>, StoreError> {
         for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &[id]).await? {
             self.version_stories.read(digest(&row.digest)?, Some(row));
         }
-        let rows = self.version_stories.rows();
-        Ok(rows.filter(|row| row.artifact_id == Some(id)).cloned().collect())
+        Ok(self.version_stories.rows().filter(is_its).cloned().collect())
     }
 }
 

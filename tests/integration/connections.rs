@@ -164,7 +164,11 @@ async fn http2(
 }
 
 fn asking(address: std::net::SocketAddr, ms: u64) -> Request<Body> {
-    let uri = format!("http://{address}/graphql?query=%7Bwait(ms:{ms})%7D");
+    asking_for(address, &format!("wait(ms:{ms})"))
+}
+
+fn asking_for(address: std::net::SocketAddr, field: &str) -> Request<Body> {
+    let uri = format!("http://{address}/graphql?query=%7B{field}%7D");
     Request::get(uri).body(Body::empty()).unwrap()
 }
 
@@ -259,8 +263,7 @@ async fn a_server_that_stops_sends_what_a_window_of_http_2_has_held_back() {
     let (mut client, _connection) = http2(&server).await;
     // More than a window of the client lets through before it reads.
     let length = 24_000_000;
-    let query = format!("http://{}/graphql?query=%7Btext(length:{length})%7D", server.address);
-    let request = Request::get(query).body(Body::empty()).unwrap();
+    let request = asking_for(server.address, &format!("text(length:{length})"));
     let response = client.send_request(request).await.unwrap();
     sleep(Duration::from_millis(300)).await;
     server.stop.send(()).await.unwrap();
@@ -315,8 +318,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_not_waited_for() {
     let shut = builder.initial_stream_window_size(0);
     let (mut client, connection) = shut.handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
-    let query = format!("http://{}/graphql?query=%7Btext(length:{length})%7D", server.address);
-    let request = Request::get(query).body(Body::empty()).unwrap();
+    let request = asking_for(server.address, &format!("text(length:{length})"));
     let untaken = client.send_request(request).await.unwrap();
     // One that takes its time, but takes something now and then, has all of it.
     let mut slow = server.sending(&large).await;

@@ -163,6 +163,14 @@ impl EventType {
 }
 
 impl Dataset {
+    /// The dataset that an artifact is of: what has this key.
+    pub fn of(key: &ArtifactKey) -> Self {
+        Self {
+            namespace: key.project.clone(),
+            name: key.name.clone(),
+        }
+    }
+
     /// The key of the artifact that it is.
     pub fn key(&self) -> ArtifactKey {
         ArtifactKey {

@@ -165,33 +165,19 @@ impl Extent {
         Self::Named { inputs, outputs }
     }
 
-    fn has_input(&self, dataset: &Dataset) -> bool {
+    /// What of what is read is in it; none: all.
+    fn inputs(&self) -> Option<&NamedVersions> {
         match self {
-            Self::All => true,
-            Self::Named { inputs, .. } => inputs.contains_key(dataset),
+            Self::All => None,
+            Self::Named { inputs, .. } => Some(inputs),
         }
     }
 
-    fn has_output(&self, dataset: &Dataset) -> bool {
+    /// What of what is written is in it; none: all.
+    fn outputs(&self) -> Option<&NamedVersions> {
         match self {
-            Self::All => true,
-            Self::Named { outputs, .. } => outputs.contains_key(dataset),
-        }
-    }
-
-    /// The versions of a dataset that is read, as far as they are in it.
-    fn read<'a>(&'a self, dataset: &Dataset, uses: &'a Uses) -> BTreeMap<&'a str, &'a Use> {
-        match self {
-            Self::All => uses.versions(),
-            Self::Named { inputs, .. } => among(inputs.get(dataset), uses),
-        }
-    }
-
-    /// The versions of a dataset that is written, as far as they are in it.
-    fn written<'a>(&'a self, dataset: &Dataset, uses: &'a Uses) -> BTreeMap<&'a str, &'a Use> {
-        match self {
-            Self::All => uses.versions(),
-            Self::Named { outputs, .. } => among(outputs.get(dataset), uses),
+            Self::All => None,
+            Self::Named { outputs, .. } => Some(outputs),
         }
     }
 }
@@ -211,9 +197,9 @@ fn named_versions(mentions: &[Mention], kept: impl Fn(&Dataset) -> Dataset) -> N
     named
 }
 
-/// Those of the versions that have been named that are wanted.
-fn among<'a>(wanted: Option<&'a Option<BTreeSet<String>>>, uses: &'a Uses) -> BTreeMap<&'a str, &'a Use> {
-    match wanted {
+/// Those versions of a dataset that are among what is wanted; none is all.
+fn among<'a>(wanted: Option<&'a NamedVersions>, dataset: &Dataset, uses: &'a Uses) -> BTreeMap<&'a str, &'a Use> {
+    match wanted.and_then(|wanted| wanted.get(dataset)) {
         Some(Some(wanted)) => {
             let named = wanted.iter();
             named
@@ -293,8 +279,8 @@ impl RunStory {
 
     /// The same, of what it read and wrote only a part. The whole of it would be as long as a run that goes on for days.
     pub fn meaning_of(&self, extent: &Extent, kept: impl Fn(&Dataset) -> Dataset) -> Meaning {
-        let inputs = renamed(&self.inputs, &kept, |dataset| extent.has_input(dataset));
-        let outputs = renamed(&self.outputs, &kept, |dataset| extent.has_output(dataset));
+        let inputs = renamed(&self.inputs, &kept, extent.inputs());
+        let outputs = renamed(&self.outputs, &kept, extent.outputs());
         Meaning {
             kind: self.kind(),
             state: self.state(),
@@ -397,7 +383,7 @@ impl RunStory {
             version,
         };
         if uses.has_versions() {
-            let versions = extent.read(dataset, uses).into_keys();
+            let versions = among(extent.inputs(), dataset, uses).into_keys();
             return versions
                 .map(|version| input(InputVersion::Named(version.to_owned())))
                 .collect();
@@ -420,7 +406,7 @@ impl RunStory {
 
     fn written(&self, dataset: &Dataset, uses: &Uses, extent: &Extent) -> Vec<Output> {
         let versions = if uses.has_versions() {
-            let versions = extent.written(dataset, uses).into_iter();
+            let versions = among(extent.outputs(), dataset, uses).into_iter();
             versions
                 .map(|(version, said)| self.named_output(dataset, version, &said.with(&uses.plain), said))
                 .collect()
@@ -510,16 +496,16 @@ impl DatasetStory {
     }
 }
 
-/// What was said of datasets, under the names under which they are kept.
-fn renamed(
-    said: &BTreeMap<Dataset, Uses>,
+/// What was said of those datasets that are wanted, under the names under which they are kept; none is all.
+fn renamed<'a>(
+    said: &'a BTreeMap<Dataset, Uses>,
     kept: impl Fn(&Dataset) -> Dataset,
-    is_wanted: impl Fn(&Dataset) -> bool,
-) -> BTreeMap<Dataset, Cow<'_, Uses>> {
-    let mut all: BTreeMap<Dataset, Cow<'_, Uses>> = BTreeMap::new();
+    wanted: Option<&NamedVersions>,
+) -> BTreeMap<Dataset, Cow<'a, Uses>> {
+    let mut all: BTreeMap<Dataset, Cow<'a, Uses>> = BTreeMap::new();
     for (dataset, uses) in said {
         let kept = kept(dataset);
-        if !is_wanted(&kept) {
+        if wanted.is_some_and(|wanted| !wanted.contains_key(&kept)) {
             continue;
         }
         match all.entry(kept) {

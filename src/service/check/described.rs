@@ -9,7 +9,7 @@ use entity::{
 
 use super::super::content::{Recorded, Told, together};
 use super::super::story::{read, take_in, take_in_of_dataset};
-use super::events::{Names, apart_of_runs};
+use super::events::{Names, apart_of_runs, dataset_of};
 use super::{Check, Told as Found};
 use crate::domain::openlineage::{Dataset, DatasetStory, RunStory, Written};
 use crate::store::StoreError;
@@ -89,13 +89,7 @@ impl Speakers {
             producers,
             names: Names::of(snapshot, named).await?,
             datasets,
-            artifacts: artifacts
-                .into_iter()
-                .map(|row| {
-                    let (namespace, name) = (row.project, row.name);
-                    (row.id, Dataset { namespace, name })
-                })
-                .collect(),
+            artifacts: artifacts.iter().map(|row| (row.id, dataset_of(row))).collect(),
             runs,
         })
     }

@@ -235,11 +235,8 @@ impl<F: FnMut(Told)> Check<F> {
     }
 }
 
-fn dataset_of(row: &artifact::Model) -> Dataset {
-    Dataset {
-        namespace: row.project.clone(),
-        name: row.name.clone(),
-    }
+pub(super) fn dataset_of(row: &artifact::Model) -> Dataset {
+    Dataset::of(&key_of(row))
 }
 
 fn key_of(row: &artifact::Model) -> ArtifactKey {
