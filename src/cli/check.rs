@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use heirloom::config::Config;
 use heirloom::service::check::{Finding, Told, check};
+use heirloom::store::Store;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::database;
@@ -25,13 +26,17 @@ const PRINTED: u64 = 20;
 /// Checks. It brings nothing up to date, so that what is wrong stays as it was found.
 pub async fn run(config: &Config, arguments: &Arguments) -> Result<ExitCode> {
     let store = database::open_existing(config).await?;
+    database::closing(&store, tell(&store, arguments)).await
+}
+
+async fn tell(store: &Store, arguments: &Arguments) -> Result<ExitCode> {
     let mut report = Report {
         progress: progress(),
         is_verbose: arguments.verbose,
         rows: 0,
         found: 0,
     };
-    let checked = check(&store, |told| report.hear(told)).await;
+    let checked = check(store, |told| report.hear(told)).await;
     report.progress.finish_and_clear();
     report.finish();
     let revision = checked?;
@@ -44,7 +49,6 @@ pub async fn run(config: &Config, arguments: &Arguments) -> Result<ExitCode> {
             many => format!("{} things are wrong", HumanCount(many)),
         }
     );
-    store.close().await?;
     Ok(if report.found == 0 {
         ExitCode::SUCCESS
     } else {

@@ -22,25 +22,28 @@ pub enum Behind {
 /// Opens the database to write it, and makes sure of its schema.
 pub async fn open(config: &Config, behind: Behind) -> Result<Store> {
     let url = &config.database.url;
-    let file = sqlite_file(url);
-    if let Some(file) = &file {
-        make(file)?;
+    if let Some(file) = sqlite_file(url) {
+        make(&file)?;
         // First as it is: a file that is written gets a write-ahead log, whosever it is.
         let store = connect_to_read(config).await?;
-        pending(&store, url).await?;
-        store.close().await?;
+        closing(&store, pending(&store, url)).await?;
     }
     let options = options(config);
     let store = Store::connect(&options).await.map_err(|error| unusable(url, error))?;
-    let steps = pending(&store, url).await?;
+    let ready = bring_up_to_date(&store, url, behind).await;
+    or_closed(store, ready).await
+}
+
+async fn bring_up_to_date(store: &Store, url: &str, behind: Behind) -> Result<()> {
+    let steps = pending(store, url).await?;
     if steps > 0 {
-        if behind == Behind::MigrateFile && file.is_none() {
+        if behind == Behind::MigrateFile && sqlite_file(url).is_none() {
             bail!("{}, or give --migrate", lacks(url, steps));
         }
         let migrated = store.migrate().await;
         migrated.map_err(|error| anyhow!("cannot bring the schema of {} up to date: {error}", shown(url)))?;
     }
-    Ok(store)
+    Ok(())
 }
 
 /// Opens a database that must be there, to read it: nothing of it is changed.
@@ -53,9 +56,28 @@ pub async fn open_existing(config: &Config) -> Result<Store> {
         File::open(&file).with_context(|| cannot_open(&file))?;
     }
     let store = connect_to_read(config).await?;
-    let steps = pending(&store, url).await?;
-    if steps > 0 {
-        bail!("{}, after a backup", lacks(url, steps));
+    let ready = match pending(&store, url).await {
+        Ok(0) => Ok(()),
+        Ok(steps) => Err(anyhow!("{}, after a backup", lacks(url, steps))),
+        Err(error) => Err(error),
+    };
+    or_closed(store, ready).await
+}
+
+/// Closes a store after what a command does with it, however that ends: of a process that ends with connections open, SQLite's
+/// log may stay beside the file.
+pub async fn closing<T>(store: &Store, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let done = work.await;
+    let closed = store.close().await;
+    let done = done?;
+    closed?;
+    Ok(done)
+}
+
+/// A store that is ready, or why it is not; then it is closed.
+async fn or_closed(store: Store, ready: Result<()>) -> Result<Store> {
+    if let Err(error) = ready {
+        return closing(&store, async { Err(error) }).await;
     }
     Ok(store)
 }
@@ -63,8 +85,8 @@ pub async fn open_existing(config: &Config) -> Result<Store> {
 /// `heirloom migrate`.
 pub async fn migrate(config: &Config) -> Result<ExitCode> {
     let store = open(config, Behind::Migrate).await?;
-    println!("{} is up to date", shown(&config.database.url));
     store.close().await?;
+    println!("{} is up to date", shown(&config.database.url));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,7 +21,7 @@ use heirloom::store::artifact::artifact_find_by_keys;
 use heirloom::store::execution::execution_find_by_keys;
 use heirloom::store::resolve::{SelectError, version_select};
 use heirloom::store::scope::revision_at;
-use heirloom::store::{Scope, Session};
+use heirloom::store::{Scope, Session, Store};
 
 use super::database;
 use super::output::Output;
@@ -101,6 +101,10 @@ const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Draws.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     let store = database::open_existing(config).await?;
+    database::closing(&store, answer(&store, config, &arguments)).await
+}
+
+async fn answer(store: &Store, config: &Config, arguments: &Arguments) -> Result<ExitCode> {
     let db = store.session();
     let lineage = Lineage::new(store.clone());
     let newest = lineage.follow_newest().await?;
@@ -117,7 +121,7 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
             roots.push(root);
         }
     }
-    let question = Arc::new(question(&arguments, roots, revision));
+    let question = Arc::new(question(arguments, roots, revision));
     let deadline = Instant::now() + DEADLINE;
     let limit = arguments.limit.map_or(usize::MAX, |limit| limit as usize);
     let walked = lineage.walk(question, 0, limit, DEADLINE).await;
@@ -138,7 +142,6 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
         let stops: Vec<&str> = walked.stops().iter().copied().map(Stop::as_str).collect();
         eprintln!("not complete: {}", stops.join(", "));
     }
-    store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -110,6 +110,28 @@ on_both_databases! {
     }
 }
 
+/// How often a command is run whose way out is left to chance.
+const TRIES: usize = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fails_leaves_nothing_of_sqlites_beside_the_file() {
+    let app = TestApp::new(TestDb::sqlite().await).await;
+    app.create(&version("orders", "v1")).await;
+    app.store.close().await.unwrap();
+    let place = Place::with(&app.db);
+    let before = files(directory(&app.db));
+    let failing: [&[&str]; 3] = [
+        &["lineage", "version_zzzz"],
+        &["export", "--as-of", "99"],
+        &["export", "--output", "nowhere/export"],
+    ];
+    for command in failing.repeat(TRIES) {
+        let said = place.run(command, b"");
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(files(directory(&app.db)) == before, "{command:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_cannot_be_done_is_not_tried_for_seconds() {
     let db = TestDb::sqlite().await;

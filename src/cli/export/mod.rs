@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use heirloom::config::Config;
+use heirloom::store::Store;
 use heirloom::store::export::Pass;
 use serde::Serialize;
 
@@ -61,8 +62,11 @@ impl Format {
 
 /// Exports.
 pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
-    let url = &config.database.url;
     let store = database::open_existing(config).await?;
+    database::closing(&store, export(&store, &config.database.url, &arguments)).await
+}
+
+async fn export(store: &Store, url: &str, arguments: &Arguments) -> Result<ExitCode> {
     let mut export = store.export().await?;
     if let Some(revision) = arguments.as_of {
         if !(0..=export.revision()).contains(&revision) {
@@ -90,8 +94,6 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     sink.output.finish()?;
     sink.progress.finish();
     eprintln!("{} {noun} as of revision {}", sink.written, export.revision());
-    drop(export);
-    store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

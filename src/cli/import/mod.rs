@@ -20,6 +20,7 @@ use clap::{Args, ValueEnum};
 use heirloom::config::Config;
 use heirloom::server;
 use heirloom::service::Writer;
+use heirloom::store::Store;
 use heirloom::store::file::is_same;
 
 use super::database::{self, Behind};
@@ -72,8 +73,11 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
     };
     let store = database::open(config, behind).await?;
     let writer = Writer::start(store.clone(), server::writer_options(config));
+    let report = Report::new(arguments.verbose, rejects, Progress::of_bytes(bytes));
+    database::closing(&store, record(&store, writer, report, arguments)).await
+}
 
-    let mut report = Report::new(arguments.verbose, rejects, Progress::of_bytes(bytes));
+async fn record(store: &Store, writer: Writer, mut report: Report, arguments: Arguments) -> Result<ExitCode> {
     let batches = read::batches(arguments.files, arguments.format);
     let done = load(&writer, batches, |batch, answer| report.add(batch, answer)).await;
     let summary = report.finish()?;
@@ -86,8 +90,6 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
         );
     }
     println!("{summary}");
-    drop(writer);
-    store.close().await?;
     Ok(if summary.rejected == 0 {
         ExitCode::SUCCESS
     } else {
