@@ -1,14 +1,20 @@
 //! What is no event, or none that can be recorded, is told so, and keeps nothing else from being recorded.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
-    http::{Request, header},
+    http::{
+        Request,
+        header::{self, RETRY_AFTER},
+    },
 };
 use heirloom::config::Config;
 use serde_json::{Value, json};
 
 use super::picture::{dataset as artifact, edges, execution, export};
 use crate::{
+    backpressure::Block,
     on_both_databases,
     support::{
         Reply, TestApp, TestDb,
@@ -238,6 +244,30 @@ on_both_databases! {
         }
         assert_eq!(app.try_hear(&events).await.json(), body, "a batch that is sent again has the same verdicts");
         assert_eq!(app.revision().await, 2);
+    }
+
+    async fn a_batch_whose_database_goes_away_between_parts_says_so_and_can_be_sent_again(db: TestDb) {
+        let store = db.store_patient_for(Duration::from_secs(4)).await;
+        let app = TestApp::over(db.clone(), store, Config::default());
+        let of = |n: usize| run(&format!("r{n}")).on("START", "10:00").facet("run", "large", json!({"text": "x".repeat(3 << 20)}));
+        let events: Vec<Value> = (0..12).map(|n| of(n).json()).collect();
+        let away = async {
+            while app.revision().await == 0 {
+                tokio::task::yield_now().await;
+            }
+            Block::take(&db).await
+        };
+        let (reply, block) = tokio::join!(app.try_hear(&events), away);
+        refused(&reply, 503, "UNAVAILABLE", "does not answer");
+        assert!(reply.headers.contains_key(RETRY_AFTER));
+        let parts = app.revision().await;
+        assert!((1..=3).contains(&parts), "{parts}");
+        let kept = db.number("SELECT count(*) FROM event").await;
+        assert_eq!(kept, 3 * parts, "whole parts");
+        assert_eq!(app.writer.backlog().bytes, 0, "what was answered takes no room");
+        block.end().await;
+        app.hear(&events).await;
+        assert_eq!((app.revision().await, db.number("SELECT count(*) FROM event").await), (4, 12));
     }
 
     async fn a_batch_of_too_many_events_is_refused(db: TestDb) {
