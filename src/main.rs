@@ -13,6 +13,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command_line = cli::CommandLine::parse();
+    if command_line.gives_way() {
+        // Before the first of its threads is there.
+        cli::priority::give_way();
+    }
     let runtime = match Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()

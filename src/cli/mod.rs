@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod lineage;
 mod output;
+pub mod priority;
 mod progress;
 mod sample;
 mod serve;
@@ -55,6 +56,14 @@ enum Command {
     Check(check::Arguments),
     /// Print sample data, in the form that `import` reads.
     Sample(sample::Arguments),
+}
+
+impl CommandLine {
+    /// Whether it is work in bulk, which should not keep a server beside it from its requests.
+    pub const fn gives_way(&self) -> bool {
+        use Command::{Backup, Check, Export, Import};
+        matches!(self.command, Import(_) | Export(_) | Backup(_) | Check(_))
+    }
 }
 
 /// Does what the command line says.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     on_both_databases,
-    support::{TestDb, db::run},
+    support::{TestDb, db::run, process},
 };
 
 /// A directory for files, and a database.
@@ -479,6 +479,45 @@ fn settings_come_from_flags_and_unknown_ones_are_refused() {
     assert!(said.err.contains("database.uri is no known setting"), "{said:?}");
     assert_eq!(heirloom(&["--set", "database.url", "export"], b"").code, 2);
     assert_eq!(heirloom(&["import"], b"").code, 2, "no file is named");
+}
+
+/// The priorities of the threads of a process, the lower the more important.
+#[cfg(target_os = "linux")]
+fn priorities(process: &str) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let priority = |thread: std::io::Result<fs::DirEntry>| -> i32 {
+        let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1;
+        // The nineteenth of proc(5), of which this is from the third on.
+        fields.split(' ').nth(16).unwrap().parse().unwrap()
+    };
+    threads.map(priority).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_import_gives_way_to_servers() {
+    let place = Place::new();
+    let own = priorities("self")[0];
+    let mut import = process::heirloom(&["--database", &place.url, "import", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = import.stdin.take().unwrap();
+    writeln!(input, "{}", version("v1")).unwrap();
+    // More than a pipe holds: what reads and what writes is there when it has gone.
+    input.write_all(&[b'\n'; 1 << 20]).unwrap();
+    let threads = priorities(&import.id().to_string());
+    assert!(
+        threads.len() > 2 && threads.iter().all(|it| *it == (own + 5).min(19)),
+        "{own}: {threads:?}"
+    );
+    drop(input);
+    assert!(import.wait().unwrap().success());
+    let server = process::Server::start(&["serve", "--database", &place.url]);
+    let threads = priorities(&server.id().to_string());
+    assert!(threads.iter().all(|it| *it == own), "{own}: {threads:?}");
 }
 
 #[test]
