@@ -1,5 +1,7 @@
 //! `heirloom check`: whether a store is as it should be, and what is wrong with it.
 
+use std::fmt;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ async fn tell(store: &Store, arguments: &Arguments) -> Result<ExitCode> {
     report.progress.finish_and_clear();
     report.finish();
     let revision = checked?;
-    println!(
+    say(format_args!(
         "{} rows as of revision {revision}: {}",
         HumanCount(report.rows),
         match report.found {
@@ -48,7 +50,7 @@ async fn tell(store: &Store, arguments: &Arguments) -> Result<ExitCode> {
             1 => "1 thing is wrong".to_owned(),
             many => format!("{} things are wrong", HumanCount(many)),
         }
-    );
+    ));
     Ok(if report.found == 0 {
         ExitCode::SUCCESS
     } else {
@@ -78,16 +80,21 @@ impl Report {
     fn print(&mut self, Finding { check, row, right }: &Finding) {
         self.found += 1;
         if self.is_verbose || self.found <= PRINTED {
-            self.progress.suspend(|| println!("{check}: {row}: {right}"));
+            self.progress.suspend(|| say(format_args!("{check}: {row}: {right}")));
         }
     }
 
     fn finish(&self) {
         let hidden = self.found.saturating_sub(PRINTED);
         if hidden > 0 && !self.is_verbose {
-            println!("… and {hidden} more: --verbose prints them all");
+            say(format_args!("… and {hidden} more: --verbose prints them all"));
         }
     }
+}
+
+/// Prints a line. A reader that has gone away has read what it wanted; the check goes on for the sake of its exit code.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 fn progress() -> ProgressBar {

@@ -76,10 +76,14 @@ pub async fn closing<T>(store: &Store, work: impl Future<Output = Result<T>>) ->
 
 /// A store that is ready, or why it is not; then it is closed.
 async fn or_closed(store: Store, ready: Result<()>) -> Result<Store> {
-    if let Err(error) = ready {
-        return closing(&store, async { Err(error) }).await;
+    match ready {
+        Ok(()) => Ok(store),
+        Err(error) => {
+            // Why it is not ready says more than why it cannot be closed.
+            let _ = store.close().await;
+            Err(error)
+        }
     }
-    Ok(store)
 }
 
 /// `heirloom migrate`.

@@ -91,8 +91,21 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
     }
     let listener = listen(config.server.listen).await?;
     let store = database::open(&config, Behind::Migrate).await?;
+    let ended = database::closing(&store, show(config, &store, arguments.versions, listener, shutdown)).await;
+    drop(temporary);
+    ended
+}
+
+/// Loads the sample where nothing has been recorded yet, and answers requests.
+async fn show(
+    config: Config,
+    store: &Store,
+    versions: u64,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<ExitCode> {
     if revision_newest(&store.session()).await?.revision == 0 {
-        load(&store, arguments.versions).await?;
+        load(store, versions).await?;
     } else {
         eprintln!("the database has records already, so the sample is left out");
     }
@@ -101,9 +114,7 @@ pub async fn run(mut config: Config, is_named: bool, arguments: &Arguments) -> R
         "Heirloom's demo is at http://{}/ (Ctrl-C ends it)",
         reachable(listener.local_addr()?)
     );
-    let ended = serve::answer(config, store, writer, listener, shutdown).await;
-    drop(temporary);
-    ended
+    serve::answer(config, store, writer, listener, shutdown).await
 }
 
 /// Loads the sample, each night a revision of the morning after.

@@ -51,7 +51,7 @@ pub async fn run(config: Config, arguments: &Arguments) -> Result<ExitCode> {
     };
     let store = database::open(&config, behind).await?;
     let writer = Writer::start(store.clone(), server::writer_options(&config));
-    answer(config, store, writer, listener, shutdown).await
+    database::closing(&store, answer(config, &store, writer, listener, shutdown)).await
 }
 
 /// Binds the address.
@@ -79,7 +79,7 @@ fn read_graph(lineage: Lineage) {
 /// Answers requests on a listener until the process is asked to stop, and then those under way.
 pub async fn answer(
     config: Config,
-    store: Store,
+    store: &Store,
     writer: Writer,
     listener: TcpListener,
     shutdown: Shutdown,
@@ -92,7 +92,7 @@ pub async fn answer(
         shown(&config.database.url)
     );
     let lineage = Lineage::new(store.clone());
-    let router = server::router(AppState::new(config, &store, &writer, &lineage));
+    let router = server::router(AppState::new(config, store, &writer, &lineage));
     read_graph(lineage);
     drop(writer);
     match server::serve(listener, router, patience, grace, shutdown).await {
@@ -100,6 +100,5 @@ pub async fn answer(
         Ended::GraceOver => tracing::warn!("stopped; some requests took longer than server.shutdown_grace_ms"),
         Ended::AtOnce => tracing::warn!("stopped at once, as asked twice; some requests were not answered"),
     }
-    store.close().await?;
     Ok(ExitCode::SUCCESS)
 }

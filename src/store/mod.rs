@@ -121,9 +121,18 @@ impl Store {
         dialect::replace_broken(&mut to_read, &Arc::default());
         let mut to_write = dialect::connect_options(options, 1, Access::Write)?;
         dialect::replace_broken(&mut to_write, &is_writer_suspect);
+        let reader = dialect::connect(to_read).await?;
+        let writer = match dialect::connect(to_write).await {
+            Ok(writer) => writer,
+            Err(error) => {
+                // Why there is no store says more than why half of one cannot be closed.
+                let _ = reader.close_by_ref().await;
+                return Err(error.into());
+            }
+        };
         Ok(Self {
-            reader: dialect::connect(to_read).await?,
-            writer: dialect::connect(to_write).await?,
+            reader,
+            writer,
             is_writer_suspect,
             local: Local::of(&options.url).map(Arc::new),
             local_writer: LocalWriter::of(&options.url, options.timeout).map(Arc::new),

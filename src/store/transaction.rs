@@ -12,8 +12,9 @@ use std::time::Duration;
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, OpenFlags};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ColumnType, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    ExecResult, IdenStatic as _, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel, Value,
+    ActiveModelTrait, ColumnTrait, ColumnType, ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, ExecResult, IdenStatic as _, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel,
+    Value,
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -40,6 +41,8 @@ pub(super) struct LocalWriter {
     /// None while a transaction has it, and after one that failed: then the next opens another.
     idle: Mutex<Option<Connection>>,
     is_suspect: AtomicBool,
+    /// Whether no transaction is begun any more.
+    is_closed: AtomicBool,
     /// Writes of this process stand in line here: at the file's lock they would ask again and again.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -60,6 +63,7 @@ impl LocalWriter {
             timeout,
             idle: Mutex::default(),
             is_suspect: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             turn: Arc::default(),
         })
     }
@@ -74,8 +78,9 @@ impl LocalWriter {
         self.is_suspect.store(true, Ordering::Release);
     }
 
-    /// Closes the connection, after the transaction under way.
+    /// Closes the connection, after the transaction under way; those that wait for their turn are refused.
     pub async fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
         let _turn = self.turn().await;
         *self.lock() = None;
     }
@@ -86,6 +91,9 @@ impl LocalWriter {
 
     /// Takes the write lock, waiting for other processes.
     fn begin(&self) -> Result<Connection, StoreError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed).into());
+        }
         let idle = self.lock().take();
         let idle = idle.filter(|_| !self.is_suspect.swap(false, Ordering::AcqRel));
         let connection = idle.map_or_else(|| self.open(), Ok)?;

@@ -26,8 +26,12 @@ pub struct Block(DatabaseConnection);
 impl Block {
     /// Takes it.
     pub async fn take(db: &TestDb) -> Self {
-        let connection = db.connection().await;
-        match db.backend() {
+        Self::on(db.connection().await).await
+    }
+
+    /// Takes it on a connection that is there.
+    pub async fn on(connection: DatabaseConnection) -> Self {
+        match connection.get_database_backend() {
             DbBackend::Sqlite => run(&connection, "BEGIN IMMEDIATE").await,
             _ => {
                 run(&connection, "BEGIN").await;

@@ -485,20 +485,23 @@ fn settings_come_from_flags_and_unknown_ones_are_refused() {
 #[cfg(target_os = "linux")]
 fn priorities(process: &str) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let priority = |thread: std::io::Result<fs::DirEntry>| -> i32 {
-        let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
-        let fields = stat.rsplit_once(") ").unwrap().1;
-        // The nineteenth of proc(5), of which this is from the third on.
-        fields.split(' ').nth(16).unwrap().parse().unwrap()
-    };
-    threads.map(priority).collect()
+    // One that ends meanwhile has no priority.
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    stats.map(|stat| priority(&stat)).collect()
+}
+
+/// The nineteenth field of a thread's proc(5).
+#[cfg(target_os = "linux")]
+fn priority(stat: &str) -> i32 {
+    let third = stat.rsplit_once(") ").unwrap().1;
+    third.split(' ').nth(16).unwrap().parse().unwrap()
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn an_import_gives_way_to_servers() {
     let place = Place::new();
-    let own = priorities("self")[0];
+    let own = priority(&fs::read_to_string("/proc/thread-self/stat").unwrap());
     let mut import = process::heirloom(&["--database", &place.url, "import", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -111,7 +111,7 @@ on_both_databases! {
 }
 
 /// How often a command is run whose way out is left to chance.
-const TRIES: usize = 20;
+const TRIES: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_fails_leaves_nothing_of_sqlites_beside_the_file() {
@@ -120,15 +120,44 @@ async fn a_command_that_fails_leaves_nothing_of_sqlites_beside_the_file() {
     app.store.close().await.unwrap();
     let place = Place::with(&app.db);
     let before = files(directory(&app.db));
-    let failing: [&[&str]; 3] = [
-        &["lineage", "version_zzzz"],
-        &["export", "--as-of", "99"],
-        &["export", "--output", "nowhere/export"],
+    let nowhere = place.path("nowhere").join("export");
+    let failing: [(&[&str], &str); 4] = [
+        (&["lineage", "version_zzzz"], "version_zzzz"),
+        (
+            &["lineage", "version_b", "--output", nowhere.to_str().unwrap()],
+            "nowhere",
+        ),
+        (&["export", "--as-of", "99"], "there is no revision 99"),
+        (&["export", "--output", nowhere.to_str().unwrap()], "nowhere"),
     ];
-    for command in failing.repeat(TRIES) {
+    for (command, complaint) in failing.repeat(TRIES) {
         let said = place.run(command, b"");
-        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.code == 2 && said.err.contains(complaint), "{said:?}");
         assert!(files(directory(&app.db)) == before, "{command:?}");
+    }
+}
+
+/// What SQLite keeps beside the file of a database.
+fn beside(db: &TestDb) -> Vec<String> {
+    let names = files(directory(db)).into_iter().map(|(name, _)| name);
+    names.filter(|name| name.contains("sqlite-")).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_ends_with_batches_in_the_queue_closes_the_file() {
+    let db = TestDb::sqlite().await;
+    let place = Place::with(&db);
+    let line = |n: usize| match n % 2 {
+        0 => version("orders", "latest").record().to_string(),
+        _ => version("orders", &format!("v{n}")).record().to_string(),
+    };
+    let lines: Vec<String> = (0..20_000).map(line).collect();
+    for _ in 0..TRIES {
+        // Its rejects fill a device on which there is no room.
+        let said = place.run(&["import", "--rejects", "/dev/full", "-"], lines.join("\n").as_bytes());
+        assert!(said.code == 2 && said.err.contains("No space left"), "{said:?}");
+        assert!(beside(&db).is_empty(), "{:?}", beside(&db));
     }
 }
 

@@ -12,6 +12,7 @@ mod read;
 mod report;
 
 use std::fs::File;
+use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -80,16 +81,15 @@ pub async fn run(config: &Config, arguments: Arguments) -> Result<ExitCode> {
 async fn record(store: &Store, writer: Writer, mut report: Report, arguments: Arguments) -> Result<ExitCode> {
     let batches = read::batches(arguments.files, arguments.format);
     let done = load(&writer, batches, |batch, answer| report.add(batch, answer)).await;
-    let summary = report.finish()?;
+    let recorded = report.recorded();
+    let finished = report.finish();
     // Why the database is not available, where it is known.
     let done = done.map_err(|error| store.check_file().err().map_or(error, anyhow::Error::from));
     if let Err(error) = done {
-        bail!(
-            "{error:#}; {} records had been recorded before: run the same command again",
-            summary.recorded()
-        );
+        bail!("{error:#}; {recorded} records had been recorded before: run the same command again");
     }
-    println!("{summary}");
+    let summary = finished?;
+    writeln!(stdout(), "{summary}")?;
     Ok(if summary.rejected == 0 {
         ExitCode::SUCCESS
     } else {

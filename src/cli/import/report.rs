@@ -100,6 +100,11 @@ impl Report {
         Ok(())
     }
 
+    /// How many records the store has so far, be it from this import or from before.
+    pub fn recorded(&self) -> u64 {
+        self.summary.recorded()
+    }
+
     /// The end of it.
     pub fn finish(mut self) -> Result<Summary> {
         self.progress.finish();

@@ -128,6 +128,7 @@ impl<R: Clone, K: Clone + Ord> Additions<R, K> {
         self.new.drain(..).map(|(_, row)| row).collect()
     }
 }
+
 impl Ledger {
     /// Takes the next revision, if nobody else of another process has it.
     pub async fn open(tx: Transaction, now: Timestamp) -> Result<Self, StoreError> {

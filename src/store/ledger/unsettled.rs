@@ -1,4 +1,4 @@
-//! Reading what is to be settled at the end of a transaction.
+//! What is to be settled at the end of a transaction, and reading it, which takes a flush before: statements look for it among all rows.
 
 use std::collections::{BTreeSet, HashMap};
 
