@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
-    ArtifactId, ExecutionId, NEVER, VersionId, alias, artifact, artifact_key, dataset_name, dataset_story, edge, event,
+    ArtifactId, ExecutionId, NEVER, VersionId, alias, artifact, artifact_key, dataset_name, dataset_story, event,
     execution, floating_input, partition, recorded_version, resolved_input, run_story, symlink, version, version_story,
 };
 use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ModelTrait, QueryFilter, QuerySelect, TryIntoModel};
 
 use super::{Ledger, digest};
 use crate::domain::key::Digest;
 use crate::store::table::Table;
-use crate::store::{StoreError, bulk};
+use crate::store::{StoreError, Transaction, bulk};
 
 /// Aliases looked up in one statement.
 const ALIASES_TOGETHER: usize = 64;
@@ -48,12 +48,7 @@ impl Ledger {
     /// Reads what records name and has not been read yet.
     pub async fn load(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let versions: BTreeSet<Digest> = needs.versions.iter().chain(needs.named.keys()).copied().collect();
-        let unknown = unread(&self.versions, versions.iter().copied());
-        let rows = bulk::find::<version::Entity, _>(&self.tx, version::Column::KeyDigest, &bytes(&unknown)).await?;
-        for row in rows.into_iter().filter(is_there) {
-            self.versions.read(digest(&row.key_digest)?, Some(row));
-        }
-        mark_absent(&mut self.versions, unknown);
+        look_up(&self.tx, &mut self.versions, versions.iter().copied()).await?;
         self.load_recorded(&versions).await?;
         self.load_artifacts(needs).await?;
         self.load_executions(needs).await?;
@@ -82,11 +77,7 @@ impl Ledger {
         if !self.knows_events() && needs.events.is_empty() {
             return Ok(());
         }
-        let unknown = unread(&self.events, needs.events.iter().copied());
-        for row in bulk::find::<event::Entity, _>(&self.tx, event::Column::Digest, &bytes(&unknown)).await? {
-            self.events.read(digest(&row.digest)?, Some(row));
-        }
-        mark_absent(&mut self.events, unknown);
+        look_up(&self.tx, &mut self.events, needs.events.iter().copied()).await?;
         let runs: Vec<ExecutionId> = needs
             .runs
             .iter()
@@ -104,23 +95,13 @@ impl Ledger {
             .collect();
         self.load_dataset_stories(&datasets).await?;
         self.load_names(needs.names.iter().copied()).await?;
-        let unknown = unread(&self.symlinks, needs.symlinks.iter().copied());
-        for row in bulk::find::<symlink::Entity, _>(&self.tx, symlink::Column::Digest, &bytes(&unknown)).await? {
-            self.symlinks.read(digest(&row.digest)?, Some(row));
-        }
-        mark_absent(&mut self.symlinks, unknown);
+        look_up(&self.tx, &mut self.symlinks, needs.symlinks.iter().copied()).await?;
         Ok(())
     }
 
     /// Reads of which artifacts names are.
     pub async fn load_names(&mut self, names: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
-        let unknown = unread(&self.names, names);
-        let rows =
-            bulk::find::<dataset_name::Entity, _>(&self.tx, dataset_name::Column::Digest, &bytes(&unknown)).await?;
-        for row in rows.into_iter().filter(|row| row.ended_revision == NEVER) {
-            self.names.read(digest(&row.digest)?, Some(row));
-        }
-        mark_absent(&mut self.names, unknown);
+        look_up(&self.tx, &mut self.names, names).await?;
         Ok(())
     }
 
@@ -151,45 +132,30 @@ impl Ledger {
             .chain(of_missing.map(|(_, artifact)| artifact))
             .copied()
             .collect();
-        let unknown = unread(&self.artifacts, artifacts.into_iter());
-        let rows = bulk::find::<artifact::Entity, _>(&self.tx, artifact::Column::KeyDigest, &bytes(&unknown)).await?;
+        let read = look_up(&self.tx, &mut self.artifacts, artifacts.into_iter()).await?;
+        let rows = read.iter().filter_map(|digest| self.artifacts.get(digest));
         let undeclared: Vec<ArtifactId> = rows
-            .iter()
-            .filter(|a| a.declared_revision == NEVER)
-            .map(|a| a.id)
+            .filter(|row| row.declared_revision == NEVER)
+            .map(|row| row.id)
             .collect();
         for row in
             bulk::find::<artifact_key::Entity, _>(&self.tx, artifact_key::Column::ArtifactId, &undeclared).await?
         {
             self.keys.known.insert((row.artifact_id, row.key));
         }
-        for row in rows {
-            self.artifacts.read(digest(&row.key_digest)?, Some(row));
-        }
-        mark_absent(&mut self.artifacts, unknown);
         Ok(())
     }
 
     async fn load_executions(&mut self, needs: &Needs) -> Result<(), StoreError> {
         let named = needs.executions.union(&needs.parents).copied();
-        let unknown = unread(&self.executions, named);
-        let rows = bulk::find::<execution::Entity, _>(&self.tx, execution::Column::KeyDigest, &bytes(&unknown)).await?;
-        for row in rows {
-            self.executions.read(digest(&row.key_digest)?, Some(row));
-        }
-        mark_absent(&mut self.executions, unknown);
+        look_up(&self.tx, &mut self.executions, named).await?;
         let mut ids = Vec::new();
         for digest in &needs.executions {
             if self.edges_read.insert(*digest) {
                 ids.extend(self.executions.get(digest).map(|row| row.id));
             }
         }
-        for e in bulk::find::<edge::Entity, _>(&self.tx, edge::Column::ExecutionId, &ids).await? {
-            if e.ended_revision == NEVER {
-                self.edges
-                    .read((e.execution_id, e.role, e.name.clone(), e.version_id), Some(e));
-            }
-        }
+        self.load_edges_of(&ids).await?;
         for row in bulk::find::<resolved_input::Entity, _>(&self.tx, resolved_input::Column::ExecutionId, &ids).await? {
             self.resolved
                 .insert((row.execution_id, digest(&row.digest)?), row.version_id);
@@ -231,11 +197,7 @@ impl Ledger {
 
     /// Reads partitions by digest.
     pub async fn load_partitions(&mut self, digests: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
-        let unknown = unread(&self.partitions, digests);
-        for row in bulk::find::<partition::Entity, _>(&self.tx, partition::Column::Digest, &bytes(&unknown)).await? {
-            self.partitions.read(digest(&row.digest)?, Some(row));
-        }
-        mark_absent(&mut self.partitions, unknown);
+        look_up(&self.tx, &mut self.partitions, digests).await?;
         Ok(())
     }
 
@@ -283,12 +245,7 @@ impl Ledger {
 
     /// Reads what is kept apart from stories, by digest.
     pub async fn load_version_stories(&mut self, digests: impl Iterator<Item = Digest>) -> Result<(), StoreError> {
-        let unknown = unread(&self.version_stories, digests);
-        let column = version_story::Column::Digest;
-        for row in bulk::find::<version_story::Entity, _>(&self.tx, column, &bytes(&unknown)).await? {
-            self.version_stories.read(digest(&row.digest)?, Some(row));
-        }
-        mark_absent(&mut self.version_stories, unknown);
+        look_up(&self.tx, &mut self.version_stories, digests).await?;
         Ok(())
     }
 
@@ -331,12 +288,62 @@ pub(super) fn bytes(digests: &[Digest]) -> Vec<Vec<u8>> {
     digests.iter().map(|d| d.to_vec()).collect()
 }
 
-fn unread<R: Clone>(table: &Table<Digest, R>, digests: impl Iterator<Item = Digest>) -> Vec<Digest> {
-    digests.filter(|d| !table.knows(d)).collect()
+/// A row that is found by a digest.
+trait Digested: ModelTrait {
+    const COLUMN: <Self::Entity as EntityTrait>::Column;
+
+    fn digest(&self) -> &[u8];
+
+    /// Whether it is there: another row with the digest may be.
+    fn is_there(&self) -> bool;
 }
 
-fn mark_absent<R: Clone>(table: &mut Table<Digest, R>, digests: Vec<Digest>) {
-    for digest in digests {
-        table.read(digest, None);
+macro_rules! digested {
+    ($($table:ident: $column:ident, $digest:ident, $is_there:expr;)*) => {$(
+        impl Digested for $table::Model {
+            const COLUMN: $table::Column = $table::Column::$column;
+
+            fn digest(&self) -> &[u8] {
+                &self.$digest
+            }
+
+            fn is_there(&self) -> bool {
+                let is_there: fn(&Self) -> bool = $is_there;
+                is_there(self)
+            }
+        }
+    )*};
+}
+
+digested! {
+    artifact: KeyDigest, key_digest, |_| true;
+    dataset_name: Digest, digest, |row| row.ended_revision == NEVER;
+    event: Digest, digest, |_| true;
+    execution: KeyDigest, key_digest, |_| true;
+    partition: Digest, digest, |_| true;
+    symlink: Digest, digest, |_| true;
+    version: KeyDigest, key_digest, is_there;
+    version_story: Digest, digest, |_| true;
+}
+
+/// Reads the rows under digests that have not been looked up. Answers which digests those are.
+async fn look_up<M>(
+    tx: &Transaction,
+    table: &mut Table<Digest, M>,
+    digests: impl Iterator<Item = Digest>,
+) -> Result<Vec<Digest>, StoreError>
+where
+    M: Digested + Clone,
+    M::Entity: EntityTrait<Model = M>,
+    <M::Entity as EntityTrait>::ActiveModel: TryIntoModel<M>,
+{
+    let unknown: Vec<Digest> = digests.filter(|digest| !table.knows(digest)).collect();
+    let rows = bulk::find::<M::Entity, _>(tx, M::COLUMN, &bytes(&unknown)).await?;
+    for row in rows.into_iter().filter(M::is_there) {
+        table.read(digest(row.digest())?, Some(row));
     }
+    for digest in &unknown {
+        table.read(*digest, None);
+    }
+    Ok(unknown)
 }
