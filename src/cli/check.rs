@@ -1,7 +1,5 @@
 //! `heirloom check`: whether a store is as it should be, and what is wrong with it.
 
-use std::fmt;
-use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use heirloom::store::Store;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::database;
+use super::output::say;
 
 /// What to say of it.
 #[derive(Debug, Args)]
@@ -90,11 +89,6 @@ impl Report {
             say(format_args!("… and {hidden} more: --verbose prints them all"));
         }
     }
-}
-
-/// Prints a line. A reader that has gone away has read what it wanted; the check goes on for the sake of its exit code.
-fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(stdout(), "{line}");
 }
 
 fn progress() -> ProgressBar {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use heirloom::config::Config;
 use heirloom::store::file::{COMPANIONS, companions, is_same, sqlite_file};
 use heirloom::store::{Options, SchemaState, Store, StoreError};
@@ -56,11 +56,10 @@ pub async fn open_existing(config: &Config) -> Result<Store> {
         File::open(&file).with_context(|| cannot_open(&file))?;
     }
     let store = connect_to_read(config).await?;
-    let ready = match pending(&store, url).await {
-        Ok(0) => Ok(()),
-        Ok(steps) => Err(anyhow!("{}, after a backup", lacks(url, steps))),
-        Err(error) => Err(error),
-    };
+    let ready = pending(&store, url).await.and_then(|steps| {
+        ensure!(steps == 0, "{}, after a backup", lacks(url, steps));
+        Ok(())
+    });
     or_closed(store, ready).await
 }
 

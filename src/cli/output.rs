@@ -1,5 +1,6 @@
 //! Where an export goes: standard output, or a file that is there whole or not at all.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Stdout, Write, stdout};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,11 @@ use flate2::write::GzEncoder;
 use heirloom::store::file::beside;
 
 use super::database;
+
+/// Prints a line. A reader that has gone away has read what it wanted; the work goes on for the sake of its exit code.
+pub fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(stdout(), "{line}");
+}
 
 /// A file in the making: it has another name until it is whole and on disk.
 #[derive(Debug)]

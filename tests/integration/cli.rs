@@ -72,11 +72,7 @@ impl Place {
 }
 
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
-    command.args(arguments);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HEIRLOOM_")) {
-        command.env_remove(name);
-    }
+    let mut command = process::heirloom(arguments);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -502,11 +498,7 @@ fn priority(stat: &str) -> i32 {
 fn an_import_gives_way_to_servers() {
     let place = Place::new();
     let own = priority(&fs::read_to_string("/proc/thread-self/stat").unwrap());
-    let mut import = process::heirloom(&["--database", &place.url, "import", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut import = command(&["--database", &place.url, "import", "-"]).spawn().unwrap();
     let mut input = import.stdin.take().unwrap();
     writeln!(input, "{}", version("v1")).unwrap();
     // More than a pipe holds: what reads and what writes is there when it has gone.

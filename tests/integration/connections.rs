@@ -163,6 +163,11 @@ async fn http2(
     (client, tokio::spawn(connection))
 }
 
+async fn ends_gracefully(server: JoinHandle<Ended>) {
+    let ended = timeout(PATIENCE, server).await.unwrap().unwrap();
+    assert_eq!(ended, Ended::Gracefully);
+}
+
 fn asking(address: std::net::SocketAddr, ms: u64) -> Request<Body> {
     asking_for(address, &format!("wait(ms:{ms})"))
 }
@@ -251,10 +256,7 @@ async fn a_server_that_stops_sends_the_answers_that_are_under_way_to_their_last_
     assert!(String::from_utf8_lossy(&until_closed(&mut waiting).await.0).contains("500"));
     let response = slow.await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&response.into_body().collect().await.unwrap().to_bytes()).contains("500"));
-    assert_eq!(
-        timeout(PATIENCE, server.server).await.unwrap().unwrap(),
-        Ended::Gracefully
-    );
+    ends_gracefully(server.server).await;
 }
 
 #[tokio::test]
@@ -271,10 +273,7 @@ async fn a_server_that_stops_sends_what_a_window_of_http_2_has_held_back() {
     let all = timeout(PATIENCE, response.into_body().collect()).await.unwrap();
     let all = all.expect("the answer is cut off").to_bytes();
     assert!(all.len() > length && all.ends_with(b"}}"), "{} bytes came", all.len());
-    assert_eq!(
-        timeout(PATIENCE, server.server).await.unwrap().unwrap(),
-        Ended::Gracefully
-    );
+    ends_gracefully(server.server).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Opening a database: where nothing can be written, one of an older version, and one of something else.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use heirloom::store::file::{companions, sqlite_file};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::ConnectionTrait;
 
@@ -138,9 +139,9 @@ async fn a_command_that_fails_leaves_nothing_of_sqlites_beside_the_file() {
 }
 
 /// What SQLite keeps beside the file of a database.
-fn beside(db: &TestDb) -> Vec<String> {
-    let names = files(directory(db)).into_iter().map(|(name, _)| name);
-    names.filter(|name| name.contains("sqlite-")).collect()
+fn beside(db: &TestDb) -> Vec<PathBuf> {
+    let kept = companions(&sqlite_file(&db.url).unwrap());
+    kept.into_iter().filter(|path| path.exists()).collect()
 }
 
 #[cfg(target_os = "linux")]

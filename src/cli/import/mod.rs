@@ -12,7 +12,6 @@ mod read;
 mod report;
 
 use std::fs::File;
-use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +24,7 @@ use heirloom::store::Store;
 use heirloom::store::file::is_same;
 
 use super::database::{self, Behind};
-use super::output::{Output, partial_name};
+use super::output::{Output, partial_name, say};
 use super::progress::Progress;
 pub use load::load;
 use report::Report;
@@ -89,7 +88,7 @@ async fn record(store: &Store, writer: Writer, mut report: Report, arguments: Ar
         bail!("{error:#}; {recorded} records had been recorded before: run the same command again");
     }
     let summary = finished?;
-    writeln!(stdout(), "{summary}")?;
+    say(format_args!("{summary}"));
     Ok(if summary.rejected == 0 {
         ExitCode::SUCCESS
     } else {

@@ -151,10 +151,11 @@ impl<F: FnMut(Told)> Check<F> {
             if digest_of(row).is_none_or(|digest| digest.to_vec() != row.digest) {
                 let right =
                     "digest is that of whose story it is kept apart from, the dataset and the version".to_owned();
-                let of = row.execution_id.map(|id| format!("execution {}", id.0));
-                let of = of
-                    .or_else(|| Some(format!("artifact {}", row.artifact_id?.0)))
-                    .unwrap_or_default();
+                let of = match (row.execution_id, row.artifact_id) {
+                    (Some(id), _) => format!("execution {}", id.0),
+                    (None, Some(id)) => format!("artifact {}", id.0),
+                    (None, None) => String::new(),
+                };
                 self.found("stories", format!("version_story of {of} {}", row.version), right);
             }
         }
