@@ -16,7 +16,12 @@ use tokio::sync::mpsc;
 use crate::{
     on_both_databases,
     support::{
-        Reply, TestApp, TestDb, artifact, db::run, fixtures::VersionInput, openlineage, process::heirloom, version,
+        Reply, TestApp, TestDb, artifact,
+        db::run,
+        fixtures::VersionInput,
+        openlineage,
+        process::{heirloom, run_command},
+        version,
     },
 };
 
@@ -332,7 +337,7 @@ on_both_databases! {
         std::fs::write(&file, lines.join("\n")).unwrap();
         let mut import = heirloom(&["import", "--database", &db.url, file.to_str().unwrap()]);
         import.env("HEIRLOOM_LIMITS_WRITE_QUEUE_SUBMISSIONS", "1").env("HEIRLOOM_LIMITS_WRITE_QUEUE_BYTES", "100000");
-        let output = import.output().unwrap();
+        let output = run_command(import);
         assert!(output.status.success(), "{output:?}");
         assert_eq!(db.number("SELECT count(*) FROM version").await, 3_000);
     }

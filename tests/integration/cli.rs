@@ -86,7 +86,7 @@ fn heirloom(arguments: &[&str], input: &[u8]) -> Said {
     let input = input.to_vec();
     // Whoever does not read its input closes it; that is no failure of the test.
     let writing = std::thread::spawn(move || stdin.write_all(&input));
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let Output { status, stdout, stderr } = process::ended(child);
     let _ = writing.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said {
@@ -509,7 +509,7 @@ fn an_import_gives_way_to_servers() {
         "{own}: {threads:?}"
     );
     drop(input);
-    assert!(import.wait().unwrap().success());
+    assert!(process::ended(import).status.success());
     let server = process::Server::start(&["serve", "--database", &place.url]);
     let threads = priorities(&server.id().to_string());
     assert!(threads.iter().all(|it| *it == own), "{own}: {threads:?}");
@@ -519,7 +519,7 @@ fn an_import_gives_way_to_servers() {
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = command(&["sample", "--versions", "20000"]).spawn().unwrap();
     drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
+    let output = process::ended(child);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 

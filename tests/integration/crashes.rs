@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{TryFutureExt as _, future::join_all};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     concurrency::revisions_have_no_gaps,
@@ -27,6 +27,8 @@ const CLIENTS: usize = 6;
 const BATCH: usize = 12;
 /// How long a server lives after it has begun to listen, at most.
 const LIFE: Duration = Duration::from_millis(250);
+/// How long an answer, or a look at the database, may take.
+const PATIENCE: Duration = Duration::from_secs(100);
 /// After so many kills everything is looked at; it is at the end in any case.
 const LOOK_EVERY: u32 = 8;
 /// Edges of every execution that is written.
@@ -77,7 +79,7 @@ async fn body(db: TestDb) {
     for kill in 1..=KILLS {
         let server = Server::start(&["serve", "--database", &db.url]);
         let life = LIFE.mul_f64(random.f64());
-        let url = server.url.clone();
+        let (url, id) = (server.url.clone(), server.id());
         // Every other one lives until it has answered, however slow the machine is.
         let (answered, is_awaited) = (Notify::new(), kill % 2 == 0);
         let clients = join_all((0..CLIENTS).map(|client| {
@@ -86,18 +88,25 @@ async fn body(db: TestDb) {
         }));
         let killer = async {
             if is_awaited {
-                answered.notified().await;
+                let waited = timeout(PATIENCE, answered.notified()).await;
+                assert!(waited.is_ok(), "nothing was answered: {}", process::threads_of(id));
             }
             tokio::time::sleep(life).await;
             server.kill();
         };
         let (of_clients, ()) = tokio::join!(clients, killer);
+        let has_answered = of_clients.iter().any(|it| !it.acknowledged.is_empty());
+        assert!(
+            has_answered || !is_awaited,
+            "clients were cut off before the server was killed"
+        );
         for of_client in of_clients {
             heard.acknowledged.extend(of_client.acknowledged);
             heard.unanswered += of_client.unanswered;
         }
         if kill % LOOK_EVERY == 0 || kill == KILLS {
-            look(&db, &heard).await;
+            let looked = timeout(PATIENCE, look(&db, &heard)).await;
+            assert!(looked.is_ok(), "{}", process::threads_of(std::process::id()));
         }
     }
     assert!(heard.acknowledged.len() >= KILLS as usize / 2, "there was no load");
@@ -113,20 +122,22 @@ async fn body(db: TestDb) {
 
 /// Writes executions one after the other, singly and in batches, until the server is gone.
 async fn write(url: &str, name: String, mut random: fastrand::Rng, answered: &Notify) -> Heard {
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
     let mut heard = Heard::default();
     for n in 0.. {
         let count = if random.bool() { 1 } else { BATCH };
         let names: Vec<String> = (0..count).map(|i| format!("{name}n{n}i{i}")).collect();
         let records: Vec<Value> = names.iter().map(|name| record(name)).collect();
         let body = json!({"query": INGEST, "variables": {"records": records}});
-        let sent = client.post(format!("{url}/graphql")).json(&body).send().await;
-        let answer: Option<Value> = match sent {
-            Ok(response) => response.json().await.ok(),
-            Err(_) => None,
-        };
-        let Some(answer) = answer else {
+        let sent = client.post(format!("{url}/graphql")).json(&body).send();
+        let answer = sent.and_then(reqwest::Response::json::<Value>).await;
+        if let Err(error) = &answer {
+            assert!(!error.is_timeout(), "no answer: {error}");
+        }
+        let Ok(answer) = answer else {
             heard.unanswered += count;
+            // Who waits for an answer then learns that there is none.
+            answered.notify_one();
             break;
         };
         assert_eq!(answer["data"]["ingest"]["applied"], count, "{answer}");

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Place, awkward_records, command, gzip, lines, sample};
 use crate::on_both_databases;
-use crate::support::{TestDb, openlineage};
+use crate::support::{TestDb, openlineage, process};
 
 fn data(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/lineage/data");
@@ -316,7 +316,7 @@ fn an_import_takes_the_same_memory_however_long_it_is() {
         most = most.max(private_memory(&child));
     }
     drop(input);
-    let output = child.wait_with_output().unwrap();
+    let output = process::ended(child);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("3000 applied, 297000 unchanged, 0 rejected"), "{said}");
     assert!((1..200).contains(&most), "{most} MiB");

@@ -206,7 +206,7 @@ mod read_only {
     /// Runs the program as somebody who heeds the modes of files.
     fn run(place: &Place, arguments: &[&str]) -> Said {
         let program = process::heirloom(&[&["--database", &place.url], arguments].concat());
-        let mut command = if may_do_everything() {
+        let command = if may_do_everything() {
             let mut command = Command::new("setpriv");
             command.args(["--bounding-set=-all", "--inh-caps=-all"]);
             command.arg(program.get_program()).args(program.get_args());
@@ -214,7 +214,8 @@ mod read_only {
         } else {
             program
         };
-        let output = command.output().expect("setpriv, of util-linux, is on every Linux");
+        // `setpriv` is of util-linux, which is on every Linux.
+        let output = process::run_command(command);
         Said {
             code: output.status.code().unwrap(),
             out: process::text(&output.stdout),

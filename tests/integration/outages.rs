@@ -296,7 +296,7 @@ mod replaced {
         // It may have ended before it has read all.
         let _ = input.write_all(batch("second").as_bytes());
         drop(input);
-        let said = import.wait_with_output().unwrap();
+        let said = process::ended(import);
         let err = process::text(&said.stderr);
         assert_eq!(said.status.code(), Some(2), "{err}");
         let expected = [

@@ -1,6 +1,8 @@
 //! The real program, as a process of its own.
 
 use std::{
+    fmt::Write as _,
+    fs,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
@@ -11,6 +13,8 @@ use serde_json::{Value, json};
 
 /// How long a process may take to say where it listens.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a process may take to its end: less than a test may, so that the test says what it waited for.
+const LIFETIME: Duration = Duration::from_secs(200);
 
 /// The program with these arguments, with nothing of the environment's settings.
 pub fn heirloom(arguments: &[&str]) -> Command {
@@ -26,7 +30,48 @@ pub fn heirloom(arguments: &[&str]) -> Command {
 
 /// Runs the program to its end.
 pub fn run(arguments: &[&str]) -> Output {
-    heirloom(arguments).output().unwrap()
+    run_command(heirloom(arguments))
+}
+
+/// Runs a command to its end.
+pub fn run_command(mut command: Command) -> Output {
+    ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Waits until a process has ended.
+pub fn ended(child: Child) -> Output {
+    watched(child.id(), || child.wait_with_output()).unwrap()
+}
+
+/// Waits for a process. One that does not end is killed, and the test fails and says what its threads were doing.
+fn watched<T>(id: u32, wait: impl FnOnce() -> T) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let is_late = is_done.recv_timeout(LIFETIME) == Err(mpsc::RecvTimeoutError::Timeout);
+        is_late.then(|| {
+            let threads = threads_of(id);
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+            threads
+        })
+    });
+    let waited = wait();
+    drop(done);
+    if let Some(threads) = watch.join().unwrap() {
+        panic!("process {id} has not ended after {LIFETIME:?}: {threads}");
+    }
+    waited
+}
+
+/// What a process was started with, and what each of its threads waits for, where the system tells.
+pub fn threads_of(id: u32) -> String {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default().replace('\0', " ");
+    let mut text = read(&format!("/proc/{id}/cmdline"));
+    for thread in fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten() {
+        let of = |file: &str| read(&thread.path().join(file).to_string_lossy()).trim().to_owned();
+        let (name, waits, call) = (of("comm"), of("wchan"), of("syscall"));
+        write!(text, "\n{name}: {waits}, call {call}").unwrap();
+    }
+    text
 }
 
 /// A server that listens; killed when it is dropped.
@@ -108,7 +153,7 @@ impl Server {
             .status()
             .unwrap();
         assert!(status.success());
-        self.child.wait().unwrap().success()
+        watched(self.child.id(), || self.child.wait()).unwrap().success()
     }
 }
 
