@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
@@ -15,30 +16,58 @@ pub const GIVEN_NESTING_MAXIMUM: usize = 480;
 /// How many levels of arrays and objects a text has, at its deepest place; any text has an answer.
 pub fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
+    for (_, byte) in Outside::of(text) {
         match byte {
             b'[' | b'{' => {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => skip_string(&mut rest),
             _ => {}
         }
     }
     deepest
 }
 
-fn skip_string(rest: &mut impl Iterator<Item = u8>) {
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => {
-                rest.next();
-            }
-            _ => {}
+/// The bytes of a JSON text that stand outside of its strings, and where; of each string the first quote. Any text has an end.
+struct Outside<'a> {
+    text: &'a [u8],
+    next: usize,
+}
+
+impl<'a> Outside<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text: text.as_bytes(),
+            next: 0,
         }
+    }
+
+    /// Where the text behind a string goes on, whose first quote stands before.
+    fn behind_string(&self, mut at: usize) -> usize {
+        while let Some(found) = self.text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            at += found + 1;
+            if self.text[at - 1] == b'"' {
+                return at;
+            }
+            // What is escaped.
+            at += 1;
+        }
+        self.text.len()
+    }
+}
+
+impl Iterator for Outside<'_> {
+    type Item = (usize, u8);
+
+    fn next(&mut self) -> Option<(usize, u8)> {
+        let at = self.next;
+        let byte = *self.text.get(at)?;
+        self.next = match byte {
+            b'"' => self.behind_string(at + 1),
+            _ => at + 1,
+        };
+        Some((at, byte))
     }
 }
 
@@ -106,17 +135,13 @@ fn surrogate(escape: &str) -> Option<u16> {
 /// The numbers of a JSON text that are read as the nearest of 64 bits, as they are spelled and in ascending order.
 pub fn inexact_numbers(text: &str) -> Vec<&str> {
     let mut numbers = Vec::new();
-    let mut rest = text.bytes().enumerate();
+    let mut rest = Outside::of(text);
     while let Some((start, byte)) = rest.next() {
-        if byte == b'"' {
-            skip_string(&mut rest.by_ref().map(|(_, byte)| byte));
-        } else if byte == b'-' || byte.is_ascii_digit() {
+        if byte == b'-' || byte.is_ascii_digit() {
             let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
             let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
-            if length > 1 {
-                rest.nth(length - 2);
-            }
-            numbers.push(&text[start..start + length]);
+            rest.next = start + length;
+            numbers.push(&text[start..rest.next]);
         }
     }
     numbers.retain(|number| !is_exact(number));
@@ -134,15 +159,10 @@ fn is_exact(number: &str) -> bool {
 pub fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut start = 0;
-    let mut rest = text.bytes().enumerate();
-    while let Some((index, byte)) = rest.next() {
-        match byte {
-            b'"' => skip_string(&mut rest.by_ref().map(|(_, byte)| byte)),
-            b' ' | b'\t' | b'\n' | b'\r' => {
-                line.push_str(&text[start..index]);
-                start = index + 1;
-            }
-            _ => {}
+    for (index, byte) in Outside::of(text) {
+        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            line.push_str(&text[start..index]);
+            start = index + 1;
         }
     }
     line.push_str(&text[start..]);
@@ -203,6 +223,9 @@ mod tests {
         assert!(read::<Value>("1 2").is_err());
         assert_eq!(nesting(r#"{"a":[{"b":"]]{{\"["}]}"#), 3);
         assert_eq!(nesting(&"[".repeat(10_000)), 10_000);
+        for (unended, levels) in [("[\"[", 1), ("[\"\\", 1), ("[\"\\\"[", 1), ("[[\"\\\\\"[\"", 3)] {
+            assert_eq!(nesting(unended), levels, "{unended}");
+        }
     }
 
     #[test]

@@ -28,8 +28,13 @@ use crate::{
         error::{ApiError, ErrorCode},
         resources::rejection_code,
     },
-    service::{Mode, Rejection, Verdict, Writer, idempotency::Answers, queue::PART},
+    service::{Mode, Rejection, Verdict, Writer, idempotency::Answers, parallel, queue::PART},
 };
+
+/// How many events of a batch are read at the same time, at most.
+const STRIDE: usize = 256;
+/// And bytes of them, but for the last.
+const STRIDE_BYTES: usize = 1024 * 1024;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -161,23 +166,45 @@ struct Part {
     indices: Vec<usize>,
 }
 
-/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size. What is no event goes among those that failed.
+/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size, or a stride more. What is no event goes among those
+/// that failed.
 fn next_part<'a>(unread: &mut impl Iterator<Item = (usize, &'a [u8])>, limit: usize, failed: &mut Vec<Failed>) -> Part {
     let (mut records, mut indices, mut size) = (Vec::new(), Vec::new(), 0);
-    while size < PART
-        && let Some((index, element)) = unread.next()
-    {
-        let text = utf8("event", element).map_err(|error| error.about("").into());
-        match text.and_then(|text| parse(text, limit)) {
-            Ok(event) => {
-                size += event.size();
-                records.push(Record::Event(event));
-                indices.push(index);
+    while size < PART {
+        let stride = next_stride(unread);
+        if stride.is_empty() {
+            break;
+        }
+        for (index, event) in parallel::map(stride, |(index, element)| (index, parse_element(element, limit))) {
+            match event {
+                Ok(event) => {
+                    size += event.size();
+                    records.push(Record::Event(event));
+                    indices.push(index);
+                }
+                Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
             }
-            Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
         }
     }
     Part { records, indices }
+}
+
+/// The next elements of a batch, as many as are read at the same time.
+fn next_stride<'a>(unread: &mut impl Iterator<Item = (usize, &'a [u8])>) -> Vec<(usize, &'a [u8])> {
+    let (mut stride, mut bytes) = (Vec::new(), 0);
+    while stride.len() < STRIDE
+        && bytes < STRIDE_BYTES
+        && let Some((index, element)) = unread.next()
+    {
+        bytes += element.len();
+        stride.push((index, element));
+    }
+    stride
+}
+
+fn parse_element(element: &[u8], limit: usize) -> Result<Box<Event>, Refusal> {
+    let text = utf8("event", element).map_err(|error| error.about(""))?;
+    parse(text, limit)
 }
 
 /// An event of a batch that was not recorded.

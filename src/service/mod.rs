@@ -11,6 +11,7 @@ mod event;
 mod execution;
 pub mod idempotency;
 pub mod merge;
+pub mod parallel;
 pub mod place;
 pub mod prepare;
 pub mod queue;

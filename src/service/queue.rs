@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::{apply, load};
 use super::clock::Clock;
+use super::parallel;
 use super::prepare::{Mode, Prepared, prepare};
 use super::rejection::{Rejection, Verdict};
 use super::weight::{of_events, weight};
@@ -309,9 +310,9 @@ fn stopping() -> WriteError {
     WriteError::Unavailable("the server is stopping".to_owned())
 }
 
-/// Records made ready, in the caller's task, and what they weigh.
+/// Records made ready, while the caller waits, and what they weigh.
 fn ready(records: Vec<Record>, mode: Mode) -> (Vec<Result<Prepared, Rejection>>, usize) {
-    let records = records.into_iter().map(|record| prepare(record, mode)).collect();
+    let records = parallel::map(records, |record| prepare(record, mode));
     let weight = weight(&records);
     (records, weight)
 }
