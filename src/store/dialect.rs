@@ -13,6 +13,7 @@ use sea_orm::{
 };
 
 use super::file::{Access, sqlite_file};
+use super::transaction::CHECKPOINT_PAGES;
 use super::{Options, StoreError};
 use crate::domain::key::Digest;
 
@@ -65,6 +66,8 @@ pub fn connect_options(options: &Options, max_connections: u32, access: Access) 
                     // Reads through memory-mapped pages save a copy and a system call a page.
                     .pragma("mmap_size", "1073741824")
                     .pragma("cache_size", "-65536")
+                    // What is written here now and then, such as kept answers, must not have the queue's log copied each time.
+                    .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
             });
         Ok(connect)
     } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {

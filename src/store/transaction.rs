@@ -32,7 +32,7 @@ const STATEMENTS: usize = 512;
 const CACHE_KIBIBYTES: u32 = 131_072;
 /// After how many pages of 4 KiB in the log they are copied into the file. By default it is a thousand, which is each transaction
 /// of an import anew; pages that many transactions change are now copied once for all of them.
-const CHECKPOINT_PAGES: u32 = 16_384;
+pub(super) const CHECKPOINT_PAGES: u32 = 16_384;
 
 /// The connection that a process writes to a file of SQLite with.
 pub(super) struct LocalWriter {

@@ -357,6 +357,27 @@ on_both_databases! {
 }
 
 #[tokio::test]
+async fn a_kept_answer_does_not_have_the_log_of_sqlite_copied() {
+    let app = TestApp::new(TestDb::sqlite().await).await;
+    let file = app.db.url.trim_start_matches("sqlite:").to_owned();
+    let length = || std::fs::metadata(&file).unwrap().len();
+    let before = length();
+    // More pages than the thousand after which it is by itself.
+    let description = "x".repeat(5_000);
+    let heavy = |n: usize| {
+        version("heavy", &n.to_string())
+            .with("description", description.as_str())
+            .record()
+    };
+    let records: Vec<Value> = (0..1_000).map(heavy).collect();
+    app.ingest(&records).await;
+    assert_eq!(length(), before);
+    send(&app, "k1", &creation(&unnamed())).await.ok();
+    assert_eq!(kept(&app).await, 1);
+    assert_eq!(length(), before);
+}
+
+#[tokio::test]
 async fn a_version_named_by_the_server_has_32_digits_with_a_key_too() {
     let app = TestApp::new(TestDb::sqlite().await).await;
     let reply = send(&app, "k", &creation(&unnamed())).await;
