@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 /// Half of the processors: the other half belongs to the database, whose statements run on the driver's own threads (SQLite) or
-/// in a process beside (PostgreSQL). With a worker for each processor, a third of a small request's time goes into waking them.
+/// in a process beside (PostgreSQL), and to what is large, which has threads of its own. With a worker for each processor, a third of a
+/// small request's time goes into waking them.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }

@@ -32,14 +32,15 @@ pub fn nesting(text: &str) -> usize {
 /// The bytes of a JSON text that stand outside of its strings, and where; of each string the first quote. Any text has an end.
 struct Outside<'a> {
     text: &'a [u8],
-    next: usize,
+    /// Where the rest begins.
+    rest: usize,
 }
 
 impl<'a> Outside<'a> {
     fn of(text: &'a str) -> Self {
         Self {
             text: text.as_bytes(),
-            next: 0,
+            rest: 0,
         }
     }
 
@@ -61,9 +62,9 @@ impl Iterator for Outside<'_> {
     type Item = (usize, u8);
 
     fn next(&mut self) -> Option<(usize, u8)> {
-        let at = self.next;
+        let at = self.rest;
         let byte = *self.text.get(at)?;
-        self.next = match byte {
+        self.rest = match byte {
             b'"' => self.behind_string(at + 1),
             _ => at + 1,
         };
@@ -135,13 +136,13 @@ fn surrogate(escape: &str) -> Option<u16> {
 /// The numbers of a JSON text that are read as the nearest of 64 bits, as they are spelled and in ascending order.
 pub fn inexact_numbers(text: &str) -> Vec<&str> {
     let mut numbers = Vec::new();
-    let mut rest = Outside::of(text);
-    while let Some((start, byte)) = rest.next() {
+    let mut outside = Outside::of(text);
+    while let Some((start, byte)) = outside.next() {
         if byte == b'-' || byte.is_ascii_digit() {
             let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
             let length = text.as_bytes()[start..].iter().take_while(|byte| is_part(byte)).count();
-            rest.next = start + length;
-            numbers.push(&text[start..rest.next]);
+            outside.rest = start + length;
+            numbers.push(&text[start..outside.rest]);
         }
     }
     numbers.retain(|number| !is_exact(number));

@@ -10,9 +10,16 @@ use axum::{
     },
 };
 use sha2::{Digest, Sha256};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
 use tracing::Instrument;
 
-use super::reply::{Refusal, Reply};
+use super::{
+    layers::LARGE,
+    reply::{Refusal, Reply},
+};
 use crate::{
     graphql::error::{ApiError, ErrorCode},
     service::idempotency::{Answers, Claim, Fingerprint, KeptAnswer, Seed, Turn},
@@ -32,6 +39,7 @@ const KEPT_BODY_MAXIMUM: usize = 4 * 1024 * 1024;
 pub struct Keyed {
     key: String,
     fingerprint: Fingerprint,
+    is_large: bool,
 }
 
 impl Keyed {
@@ -55,7 +63,11 @@ impl Keyed {
             hash.update(part);
         }
         let fingerprint = Fingerprint(hash.finalize().into());
-        Ok(Some(Self { key, fingerprint }))
+        Ok(Some(Self {
+            key,
+            fingerprint,
+            is_large: body.len() >= LARGE,
+        }))
     }
 
     /// What is the same whenever the request is sent.
@@ -75,13 +87,18 @@ pub async fn once(
     keyed: Option<Keyed>,
     execution: impl Future<Output = Reply> + Send + 'static,
 ) -> Result<Reply, Refusal> {
-    let (Some(answers), Some(Keyed { key, fingerprint })) = (answers, keyed) else {
+    let (Some(answers), Some(keyed)) = (answers, keyed) else {
         return Ok(execution.await);
     };
-    match answers.turn(&key, fingerprint).await.map_err(ApiError::from)? {
+    match answers
+        .turn(&keyed.key, keyed.fingerprint)
+        .await
+        .map_err(ApiError::from)?
+    {
         Turn::First(claim) => {
-            let work = async move { kept(&claim, execution.await).await };
-            match tokio::spawn(work.in_current_span()).await {
+            let work = async move { kept(&claim, execution.await).await }.in_current_span();
+            // It goes on when nobody waits for it any more.
+            match tokio::spawn(beside(work, keyed.is_large)).await {
                 Ok(reply) => Ok(reply),
                 Err(ended) => match ended.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -95,6 +112,16 @@ pub async fn once(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The Idempotency-Key was used for another request: choose a new key for each request, and repeat one as it was.",
         )),
+    }
+}
+
+/// Does work in a task of its own, and beside small requests where it is large: see `layers`.
+async fn beside<T>(work: impl Future<Output = T>, is_large: bool) -> T {
+    let runtime = Handle::current();
+    if is_large && runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
+        block_in_place(|| runtime.block_on(work))
+    } else {
+        work.await
     }
 }
 

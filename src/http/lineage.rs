@@ -1,7 +1,7 @@
 //! OpenLineage over HTTP: `POST /api/v1/lineage` takes an event, `POST /api/v1/lineage/batch` a list of them, as the specification's
 //! API and Marquez have it.
 
-use std::fmt;
+use std::{fmt, iter::Enumerate, slice, vec};
 
 use axum::{
     Extension, Router,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    domain::{openlineage::Event, record::Record},
+    domain::{openlineage::Draft, record::Record},
     graphql::{
         context::RequestId,
         error::{ApiError, ErrorCode},
@@ -33,7 +33,7 @@ use crate::{
 
 /// How many events of a batch are read at the same time, at most.
 const STRIDE: usize = 256;
-/// And bytes of them, but for the last.
+/// And bytes of their texts, but for the last.
 const STRIDE_BYTES: usize = 1024 * 1024;
 
 /// What the routes need.
@@ -118,9 +118,11 @@ async fn take(transport: Transport, id: RequestId, request: Request, what: Taken
 
 async fn record_event(transport: &Transport, body: Received) -> Result<Reply, Refusal> {
     let mut announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
-    let event = parse(utf8("body", &body)?, transport.event_bytes)?;
+    let event = parse(utf8("body", &body)?, transport.event_bytes)?.finish();
     drop(body);
-    let answer = announced.submit(vec![Record::Event(event)], Mode::Ingest).await;
+    let answer = announced
+        .submit(vec![Record::Event(Box::new(event))], Mode::Ingest)
+        .await;
     let verdict = answer.map_err(ApiError::from)?.verdicts.into_iter().next();
     match verdict {
         Some(Verdict::Rejected(rejection)) => Err(refused(rejection).into()),
@@ -139,10 +141,10 @@ async fn record_batch(transport: &Transport, body: Received) -> Result<Reply, Re
     let mut announced = transport.writer.announce(body.len()).map_err(ApiError::from)?;
     let elements = told_apart(&body, transport.batch_maximum)?;
     let mut failed = Vec::new();
-    let mut unread = elements.iter().copied().enumerate();
-    while unread.len() > 0 {
+    let mut drafts = Drafts::of(&elements, transport.event_bytes);
+    while !drafts.is_done() {
         announced.room().await;
-        let Part { records, indices } = next_part(&mut unread, transport.event_bytes, &mut failed);
+        let Part { records, indices } = next_part(&mut drafts, &mut failed);
         if records.is_empty() {
             break;
         }
@@ -166,43 +168,74 @@ struct Part {
     indices: Vec<usize>,
 }
 
-/// Reads the next events of a batch, until they are [`PART`] bytes, each by its size, or a stride more. What is no event goes among those
-/// that failed.
-fn next_part<'a>(unread: &mut impl Iterator<Item = (usize, &'a [u8])>, limit: usize, failed: &mut Vec<Failed>) -> Part {
+/// Takes the next events of a batch, until they are [`PART`] bytes, each by its size. What is no event goes among those that failed.
+fn next_part(drafts: &mut Drafts<'_>, failed: &mut Vec<Failed>) -> Part {
     let (mut records, mut indices, mut size) = (Vec::new(), Vec::new(), 0);
-    while size < PART {
-        let stride = next_stride(unread);
-        if stride.is_empty() {
-            break;
-        }
-        for (index, event) in parallel::map(stride, |(index, element)| (index, parse_element(element, limit))) {
-            match event {
-                Ok(event) => {
-                    size += event.size();
-                    records.push(Record::Event(event));
-                    indices.push(index);
-                }
-                Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
+    while size < PART
+        && let Some((index, draft)) = drafts.next()
+    {
+        match draft {
+            Ok(draft) => {
+                let event = draft.finish();
+                size += event.size();
+                records.push(Record::Event(Box::new(event)));
+                indices.push(index);
             }
+            Err(Refusal { error, .. }) => failed.push(Failed { index, error }),
         }
     }
     Part { records, indices }
 }
 
-/// The next elements of a batch, as many as are read at the same time.
-fn next_stride<'a>(unread: &mut impl Iterator<Item = (usize, &'a [u8])>) -> Vec<(usize, &'a [u8])> {
-    let (mut stride, mut bytes) = (Vec::new(), 0);
-    while stride.len() < STRIDE
-        && bytes < STRIDE_BYTES
-        && let Some((index, element)) = unread.next()
-    {
-        bytes += element.len();
-        stride.push((index, element));
-    }
-    stride
+/// The events of a batch and where each of them stands, read a stride at a time on all processors.
+struct Drafts<'a> {
+    unread: Enumerate<slice::Iter<'a, &'a [u8]>>,
+    read: vec::IntoIter<(usize, Result<Draft, Refusal>)>,
+    /// The most bytes of an event.
+    limit: usize,
 }
 
-fn parse_element(element: &[u8], limit: usize) -> Result<Box<Event>, Refusal> {
+impl<'a> Drafts<'a> {
+    fn of(elements: &'a [&'a [u8]], limit: usize) -> Self {
+        Self {
+            unread: elements.iter().enumerate(),
+            read: Vec::new().into_iter(),
+            limit,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.read.len() == 0 && self.unread.len() == 0
+    }
+
+    fn read_stride(&mut self) {
+        let (mut stride, mut bytes) = (Vec::new(), 0);
+        while stride.len() < STRIDE
+            && bytes < STRIDE_BYTES
+            && let Some((index, element)) = self.unread.next()
+        {
+            bytes += element.len();
+            stride.push((index, *element));
+        }
+        let limit = self.limit;
+        let read = |(index, element)| (index, draft(element, limit));
+        self.read = parallel::map(stride, bytes, read).into_iter();
+    }
+}
+
+impl Iterator for Drafts<'_> {
+    type Item = (usize, Result<Draft, Refusal>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.read.len() == 0 {
+            self.read_stride();
+        }
+        self.read.next()
+    }
+}
+
+/// Reads an element of a batch.
+fn draft(element: &[u8], limit: usize) -> Result<Draft, Refusal> {
     let text = utf8("event", element).map_err(|error| error.about(""))?;
     parse(text, limit)
 }
@@ -233,14 +266,13 @@ fn summary(received: usize, failed: &[Failed]) -> Value {
 }
 
 /// Reads an event.
-fn parse(text: &str, limit: usize) -> Result<Box<Event>, Refusal> {
+fn parse(text: &str, limit: usize) -> Result<Draft, Refusal> {
     if text.len() > limit {
         let advice = "leave out its largest facets, or raise the limit";
         let error = ApiError::too_large("limits.event_bytes", "The event", limit, text.len(), advice);
         return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error.about("")));
     }
-    let event = Event::parse(text).map_err(ApiError::from)?;
-    Ok(Box::new(event))
+    Ok(Draft::parse(text).map_err(ApiError::from)?)
 }
 
 /// The events of a list, `most` of them. Where the list is no JSON, they are told apart by brackets and commas, if they can be.

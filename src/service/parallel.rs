@@ -1,29 +1,50 @@
 //! Work that every element of a list needs, on all processors.
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use std::sync::LazyLock;
 
-/// Shorter lists are worked on by the thread that asks: to wake others takes as long.
-const FEW: usize = 16;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// What becomes of each element, in the order of the list. The thread that asks waits until all is done.
-pub fn map<T: Send, R: Send>(list: Vec<T>, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
-    if list.len() < FEW {
-        list.into_iter().map(work).collect()
+/// What comes to fewer bytes is worked on by the thread that asks: to wake others takes as long.
+const LITTLE: usize = 64 * 1024;
+
+/// Stack of each thread. What is deeply nested takes much of it, and a thread that waits for another takes up more work on top.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// As many threads as processors, however many ask; none where the system gives none.
+static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let pool = ThreadPoolBuilder::new().thread_name(|number| format!("reader-{number}"));
+    let pool = pool.stack_size(STACK).build();
+    pool.inspect_err(|error| tracing::warn!(%error, "large texts are read by one thread each"))
+        .ok()
+});
+
+/// What becomes of each element, in the order of the list; together they are so many bytes. Where that is much, the thread that asks
+/// waits until others have done it: it must be none that answers small requests.
+pub fn map<T: Send, R: Send>(list: Vec<T>, bytes: usize, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
+    // The pool is made when it is first needed.
+    if bytes >= LITTLE
+        && list.len() > 1
+        && let Some(pool) = &*POOL
+    {
+        pool.install(|| list.into_par_iter().map(work).collect())
     } else {
-        list.into_par_iter().with_min_len(FEW / 4).map(work).collect()
+        list.into_iter().map(work).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FEW, map};
+    use super::{LITTLE, map};
 
     #[test]
     fn the_order_is_that_of_the_list() {
-        for length in [0, 1, FEW - 1, FEW, 10_000] {
+        for length in [0, 1, 2, 10_000] {
             let list: Vec<usize> = (0..length).collect();
             let expected: Vec<usize> = list.iter().map(|n| n * 2).collect();
-            assert_eq!(map(list, |n| n * 2), expected);
+            for bytes in [0, LITTLE] {
+                assert_eq!(map(list.clone(), bytes, |n| n * 2), expected);
+            }
         }
     }
 }

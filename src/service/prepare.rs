@@ -1,5 +1,5 @@
 //! Records made ready to be applied: checked as far as they can be without the store, with the digests by which the
-//! store finds what they name. Runs in the caller's task, so that the write queue only does what needs its turn.
+//! store finds what they name. Runs while the caller waits, so that the write queue only does what needs its turn.
 
 use std::collections::BTreeMap;
 

@@ -13,12 +13,14 @@ use sea_orm::{
 };
 
 use super::file::{Access, sqlite_file};
-use super::transaction::CHECKPOINT_PAGES;
 use super::{Options, StoreError};
 use crate::domain::key::Digest;
 
 /// Prepared statements kept per connection: more than the service has.
 const STATEMENTS: usize = 512;
+/// After how many pages of 4 KiB in SQLite's log they are copied into the file. By default it is a thousand, which is each transaction
+/// of an import anew; pages that many transactions change are now copied once for all of them.
+pub(super) const CHECKPOINT_PAGES: u32 = 16_384;
 /// How PostgreSQL is to plan. Its plan for any parameters takes every artifact for an average one, and sorts; one with a
 /// hundred thousand versions has to be walked in the order of an index, up to the limit. Nothing here runs so long that
 /// compiling it would pay.
@@ -66,7 +68,7 @@ pub fn connect_options(options: &Options, max_connections: u32, access: Access) 
                     // Reads through memory-mapped pages save a copy and a system call a page.
                     .pragma("mmap_size", "1073741824")
                     .pragma("cache_size", "-65536")
-                    // What is written here now and then, such as kept answers, must not have the queue's log copied each time.
+                    // Also of what is written here now and then, such as kept answers.
                     .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
             });
         Ok(connect)

@@ -19,6 +19,7 @@ use sea_orm::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::cells::RowSet;
+use super::dialect::CHECKPOINT_PAGES;
 use super::file::OpenedFile;
 use super::local::{self, LocalRows};
 use super::texts::{Form, text};
@@ -30,9 +31,6 @@ const STATEMENTS: usize = 512;
 /// What it keeps in memory. A transaction of thousands of records changes pages of many indices for each of them, since every artifact
 /// has its own place there; pages that do not fit would be written more than once.
 const CACHE_KIBIBYTES: u32 = 131_072;
-/// After how many pages of 4 KiB in the log they are copied into the file. By default it is a thousand, which is each transaction
-/// of an import anew; pages that many transactions change are now copied once for all of them.
-pub(super) const CHECKPOINT_PAGES: u32 = 16_384;
 
 /// The connection that a process writes to a file of SQLite with.
 pub(super) struct LocalWriter {

@@ -30,7 +30,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
 ];
 
 /// Where each external crate may be used: files, and directories with everything below them.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("async_graphql", &["graphql/", "http/graphql.rs", "http/params.rs"]),
     ("axum", &["http/", "server.rs"]),
     ("hyper", &["http/"]),
@@ -42,6 +42,8 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("migration", &["store/"]),
     ("entity", &["store/", "service/", "lineage/", "graphql/", "cli/"]),
     ("clap", &["cli/", "main.rs"]),
+    ("memchr", &["domain/json.rs"]),
+    ("rayon", &["service/parallel.rs"]),
 ];
 
 /// The one file that may name these, which collide with the standard library's and hide codes of errors.

@@ -291,6 +291,21 @@ impl Event {
     /// # Errors
     /// When it is no JSON, or no event of one of the three kinds; the argument is the path of the member that is wrong.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        Draft::parse(text).map(Draft::finish)
+    }
+}
+
+/// An event that has been read, but for the partitions that it names: of these a short text can name thousands. So it takes as much memory
+/// as its text does, and some.
+#[derive(Debug)]
+pub struct Draft(Event);
+
+impl Draft {
+    /// Reads an event from its JSON.
+    ///
+    /// # Errors
+    /// Those of [`Event::parse`].
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = &*json::without_lone_surrogates(text);
         if json::nesting(text) > json::GIVEN_NESTING_MAXIMUM {
             let limit = json::GIVEN_NESTING_MAXIMUM;
@@ -311,10 +326,22 @@ impl Event {
         let mut content = Vec::with_capacity(text.len());
         event.write(&mut content).map_err(not_json)?;
         let content = String::from_utf8(content).unwrap_or_default();
-        Self::read(text, &event, &content)
+        Event::read(text, &event, &content).map(Self)
     }
 
-    /// Reads an event from its parts, which have been written down as `content`.
+    /// The event, with the partitions that it names.
+    pub fn finish(self) -> Event {
+        let Self(mut event) = self;
+        let mut budget = Budget::default();
+        for mention in event.inputs.iter_mut().chain(&mut event.outputs) {
+            mention.find_subset(&mut budget);
+        }
+        event
+    }
+}
+
+impl Event {
+    /// Reads an event from its parts, which have been written down as `content`; all but its subsets.
     fn read(text: &str, event: &Part<'_>, content: &str) -> Result<Self, Invalid> {
         let Part::Object(event) = event else {
             let message = "The event is no JSON object: send one event, as the OpenLineage specification has it.";
@@ -349,7 +376,7 @@ impl Event {
             job = facets(object, "facets", content).map_err(of("job"))?;
             name(object).map_err(of("job"))?
         };
-        let mut event = Self {
+        let event = Self {
             kind,
             event_type: event_type.filter(|_| kind == EventKind::Run),
             event_time,
@@ -364,10 +391,6 @@ impl Event {
             digest: identity(text, content, event_time),
         };
         event.validate()?;
-        let mut budget = Budget::default();
-        for mention in event.inputs.iter_mut().chain(&mut event.outputs) {
-            mention.find_subset(&mut budget);
-        }
         Ok(event)
     }
 

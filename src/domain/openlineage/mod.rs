@@ -11,7 +11,7 @@ mod part;
 mod story;
 mod subset;
 
-pub use event::{Dataset, Event, EventKind, EventType, FORMS, Mention, RunKey};
+pub use event::{Dataset, Draft, Event, EventKind, EventType, FORMS, Mention, RunKey};
 pub use facet::{Facet, Facets, to_json};
 pub use meaning::{
     DatasetMeaning, Extent, Input, InputVersion, Meaning, Output, Telling, UNVERSIONED, Written, by_version,

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// How long a process may take to say where it listens.
+/// How long a process may take to say where it listens, or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a process may take to its end: less than a test may, so that the test says what it waited for.
 const LIFETIME: Duration = Duration::from_secs(200);
@@ -35,7 +35,12 @@ pub fn run(arguments: &[&str]) -> Output {
 
 /// Runs a command to its end.
 pub fn run_command(mut command: Command) -> Output {
-    ended(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let started = command.spawn();
+    ended(started.unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display())))
 }
 
 /// Waits until a process has ended.
@@ -124,6 +129,7 @@ impl Server {
         let body = json!({"query": query, "variables": variables});
         let sent = reqwest::Client::new()
             .post(format!("{}/graphql", self.url))
+            .timeout(PATIENCE)
             .json(&body)
             .send()
             .await;
