@@ -10,10 +10,7 @@ use axum::{
     },
 };
 use sha2::{Digest, Sha256};
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task::block_in_place,
-};
+use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument;
 
 use super::{
@@ -97,8 +94,13 @@ pub async fn once(
     {
         Turn::First(claim) => {
             let work = async move { kept(&claim, execution.await).await }.in_current_span();
-            // It goes on when nobody waits for it any more.
-            match tokio::spawn(beside(work, keyed.is_large)).await {
+            // It goes on when nobody waits for it any more; beside small requests, where it is large: see `layers`.
+            let runtime = Handle::current();
+            let working = match keyed.is_large {
+                true => spawn_blocking(move || runtime.block_on(work)),
+                false => tokio::spawn(work),
+            };
+            match working.await {
                 Ok(reply) => Ok(reply),
                 Err(ended) => match ended.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -112,16 +114,6 @@ pub async fn once(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The Idempotency-Key was used for another request: choose a new key for each request, and repeat one as it was.",
         )),
-    }
-}
-
-/// Does work in a task of its own, and beside small requests where it is large: see `layers`.
-async fn beside<T>(work: impl Future<Output = T>, is_large: bool) -> T {
-    let runtime = Handle::current();
-    if is_large && runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
-        block_in_place(|| runtime.block_on(work))
-    } else {
-        work.await
     }
 }
 

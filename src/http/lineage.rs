@@ -1,7 +1,11 @@
 //! OpenLineage over HTTP: `POST /api/v1/lineage` takes an event, `POST /api/v1/lineage/batch` a list of them, as the specification's
 //! API and Marquez have it.
 
-use std::{fmt, iter::Enumerate, slice, vec};
+use std::{
+    fmt,
+    iter::{Enumerate, Peekable},
+    slice, vec,
+};
 
 use axum::{
     Extension, Router,
@@ -33,7 +37,7 @@ use crate::{
 
 /// How many events of a batch are read at the same time, at most.
 const STRIDE: usize = 256;
-/// And bytes of their texts, but for the last.
+/// And bytes of their texts, unless one alone has more.
 const STRIDE_BYTES: usize = 1024 * 1024;
 
 /// What the routes need.
@@ -189,7 +193,7 @@ fn next_part(drafts: &mut Drafts<'_>, failed: &mut Vec<Failed>) -> Part {
 
 /// The events of a batch and where each of them stands, read a stride at a time on all processors.
 struct Drafts<'a> {
-    unread: Enumerate<slice::Iter<'a, &'a [u8]>>,
+    unread: Peekable<Enumerate<slice::Iter<'a, &'a [u8]>>>,
     read: vec::IntoIter<(usize, Result<Draft, Refusal>)>,
     /// The most bytes of an event.
     limit: usize,
@@ -198,7 +202,7 @@ struct Drafts<'a> {
 impl<'a> Drafts<'a> {
     fn of(elements: &'a [&'a [u8]], limit: usize) -> Self {
         Self {
-            unread: elements.iter().enumerate(),
+            unread: elements.iter().enumerate().peekable(),
             read: Vec::new().into_iter(),
             limit,
         }
@@ -211,8 +215,9 @@ impl<'a> Drafts<'a> {
     fn read_stride(&mut self) {
         let (mut stride, mut bytes) = (Vec::new(), 0);
         while stride.len() < STRIDE
-            && bytes < STRIDE_BYTES
-            && let Some((index, element)) = self.unread.next()
+            && let Some((index, element)) = self
+                .unread
+                .next_if(|(_, element)| bytes == 0 || bytes + element.len() <= STRIDE_BYTES)
         {
             bytes += element.len();
             stride.push((index, *element));

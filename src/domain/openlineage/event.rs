@@ -295,8 +295,8 @@ impl Event {
     }
 }
 
-/// An event that has been read, but for the partitions that it names: of these a short text can name thousands. So it takes as much memory
-/// as its text does, and some.
+/// An event that has been read, but for the partitions that it names: of these a short text can name thousands. So it takes
+/// several times the memory of its text, and no more.
 #[derive(Debug)]
 pub struct Draft(Event);
 
