@@ -43,6 +43,8 @@ struct Side {
     passed: FxHashSet<Node>,
     /// Neighbours that were not followed.
     cut: FxHashSet<Node>,
+    /// Nodes of the other side alone that this one has looked at, or will, in this phase.
+    looked_at: FxHashSet<Node>,
     /// How many nodes of the frontier stand at the greatest depth; the others are those of the other side.
     at_depth: usize,
 }
@@ -56,7 +58,8 @@ impl Side {
 
     /// Will look at a node that only the other side has come to.
     fn look_at(&mut self, node: Node) {
-        if self.seen.as_mut().is_some_and(|seen| seen.insert(node)) {
+        let is_of_other = self.seen.as_ref().is_some_and(|seen| !seen.contains(&node));
+        if is_of_other && self.looked_at.insert(node) {
             self.frontier.push(node);
         }
     }
@@ -130,6 +133,7 @@ impl Walk {
                 next: Vec::new(),
                 passed: FxHashSet::default(),
                 cut: FxHashSet::default(),
+                looked_at: FxHashSet::default(),
                 at_depth: 0,
             };
             starts.into_iter().for_each(|node| walk.reach(&mut side, node));
@@ -194,6 +198,9 @@ impl Walk {
             if phase == Phase::Behind {
                 side.frontier.clear();
                 side.followed = 0;
+                // What has been found beyond the depth may lie behind what was not followed too.
+                side.looked_at.clear();
+                side.passed.clear();
                 for node in std::mem::take(&mut side.cut) {
                     self.behind |= !self.position.contains_key(&node);
                     side.look_at(node);

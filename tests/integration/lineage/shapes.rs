@@ -269,6 +269,20 @@ on_both_databases! {
         assert_eq!(two["stoppedBy"], json!(["FAN_OUT"]));
     }
 
+    async fn what_lies_beyond_the_depth_may_lie_behind_what_was_not_followed_too(db: TestDb) {
+        let app = TestApp::new(db).await;
+        // Recorded before x, so that of r1's two sources it is the one that is followed.
+        app.create(&content("a@1")).await;
+        let runs = [run("e1", &["r2@1", "z@1"], &["x@1"]), run("e2", &["x@1"], &["a@1"]), run("e3", &["a@1", "x@1"], &["r1@1"])];
+        app.ingest(&runs.map(|run| run.record())).await;
+        let roots = [id(&app, "r1@1").await, id(&app, "r2@1").await];
+        let options = json!({"level": "VERSION", "direction": "BOTH", "depth": 1, "fanOut": 1});
+        let seen = part(&app, &[&roots[0], &roots[1]], options, NAMES).await;
+        assert_eq!(only_names(&seen), ["r2@1", "r1@1", "a@1", "x@1"]);
+        // Upstream z lies behind a, beyond the depth, and behind x, which only the way down has shown.
+        assert_eq!(seen["stoppedBy"], json!(["DEPTH", "FAN_OUT"]));
+    }
+
     async fn the_hours_that_made_the_report_of_a_day(db: TestDb) {
         let app = TestApp::new(db).await;
         app.declare(declaration("clicks", &[], Some("HOUR"))).await.ok();
