@@ -43,19 +43,6 @@ impl<'a> Outside<'a> {
             rest: 0,
         }
     }
-
-    /// Where the text behind a string goes on, whose first quote stands before.
-    fn behind_string(&self, mut at: usize) -> usize {
-        while let Some(found) = self.text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-            at += found + 1;
-            if self.text[at - 1] == b'"' {
-                return at;
-            }
-            // What is escaped.
-            at += 1;
-        }
-        self.text.len()
-    }
 }
 
 impl Iterator for Outside<'_> {
@@ -64,11 +51,25 @@ impl Iterator for Outside<'_> {
     fn next(&mut self) -> Option<(usize, u8)> {
         let at = self.rest;
         let byte = *self.text.get(at)?;
+        let behind = at + 1;
         self.rest = match byte {
-            b'"' => self.behind_string(at + 1),
-            _ => at + 1,
+            b'"' => string_length(&self.text[behind..]).map_or(self.text.len(), |length| behind + length + 1),
+            _ => behind,
         };
         Some((at, byte))
+    }
+}
+
+/// How many bytes of a string stand before the quote that ends it, of a text that begins behind its first; none where nothing ends it.
+pub fn string_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        // With what is escaped.
+        at += 2;
     }
 }
 

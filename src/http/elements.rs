@@ -3,6 +3,8 @@
 
 use serde::de::IgnoredAny;
 
+use crate::domain::json;
+
 /// The elements of an array; `None` where it cannot be said where each ends: its brackets do not fit each other, a quote is missing,
 /// or something stands before or behind it. Of more than `most` it does not look at the rest.
 pub fn elements(text: &[u8], most: usize) -> Option<Vec<&[u8]>> {
@@ -43,7 +45,7 @@ fn first(text: &[u8]) -> Option<Element> {
     loop {
         match text.get(at)? {
             b'"' => {
-                let length = string(&text[at + 1..])?;
+                let length = json::string_length(&text[at + 1..])?;
                 is_doubtful |= runs_on(&text[at + 1..][..length]);
                 at += 1 + length;
             }
@@ -59,18 +61,6 @@ fn first(text: &[u8]) -> Option<Element> {
             _ => {}
         }
         at += 1;
-    }
-}
-
-/// How many bytes stand before the quote that ends a string.
-fn string(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
     }
 }
 

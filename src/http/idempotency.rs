@@ -10,16 +10,18 @@ use axum::{
     },
 };
 use sha2::{Digest, Sha256};
-use tokio::{runtime::Handle, task::spawn_blocking};
 use tracing::Instrument;
 
 use super::{
-    layers::LARGE,
+    layers::on_its_own,
     reply::{Refusal, Reply},
 };
 use crate::{
     graphql::error::{ApiError, ErrorCode},
-    service::idempotency::{Answers, Claim, Fingerprint, KeptAnswer, Seed, Turn},
+    service::{
+        idempotency::{Answers, Claim, Fingerprint, KeptAnswer, Seed, Turn},
+        parallel::LARGE,
+    },
 };
 
 /// The header that carries the key.
@@ -84,20 +86,23 @@ pub async fn once(
     keyed: Option<Keyed>,
     execution: impl Future<Output = Reply> + Send + 'static,
 ) -> Result<Reply, Refusal> {
-    let (Some(answers), Some(keyed)) = (answers, keyed) else {
+    let (
+        Some(answers),
+        Some(Keyed {
+            key,
+            fingerprint,
+            is_large,
+        }),
+    ) = (answers, keyed)
+    else {
         return Ok(execution.await);
     };
-    match answers
-        .turn(&keyed.key, keyed.fingerprint)
-        .await
-        .map_err(ApiError::from)?
-    {
+    match answers.turn(&key, fingerprint).await.map_err(ApiError::from)? {
         Turn::First(claim) => {
             let work = async move { kept(&claim, execution.await).await }.in_current_span();
             // It goes on when nobody waits for it any more; beside small requests, where it is large: see `layers`.
-            let runtime = Handle::current();
-            let working = match keyed.is_large {
-                true => spawn_blocking(move || runtime.block_on(work)),
+            let working = match is_large {
+                true => on_its_own(work),
                 false => tokio::spawn(work),
             };
             match working.await {

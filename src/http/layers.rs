@@ -10,7 +10,11 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt;
-use tokio::{runtime::Handle, sync::oneshot, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    task::{JoinHandle, spawn_blocking},
+};
 use tower_http::{
     CompressionLevel,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -25,13 +29,11 @@ use super::{
 use crate::{
     config::Server,
     graphql::{context::RequestId, error::ApiError},
+    service::parallel::LARGE,
 };
 
 /// The header that carries a request's id in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// From how many bytes on a body is large.
-pub const LARGE: usize = 64 * 1024;
 
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
@@ -96,20 +98,23 @@ type Panic = Box<dyn any::Any + Send>;
 /// which would wait for it. It ends when nobody waits for it any more.
 async fn apart(answer: impl Future<Output = Result<Response, Panic>> + Send + 'static) -> Result<Response, Panic> {
     let (_waiting, gone) = oneshot::channel::<()>();
-    let runtime = Handle::current();
-    let answered = spawn_blocking(move || {
-        runtime.block_on(async move {
-            tokio::select! {
-                answer = answer => Some(answer),
-                _ = gone => None,
-            }
-        })
+    let answered = on_its_own(async move {
+        tokio::select! {
+            answer = answer => Some(answer),
+            _ = gone => None,
+        }
     });
     match answered.await {
         Ok(Some(answer)) => answer,
         Ok(None) => Err(Box::new("nobody waited for the answer")),
         Err(error) => Err(Box::new(error.to_string())),
     }
+}
+
+/// Does work on a thread of its own, to its end.
+pub fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let runtime = Handle::current();
+    spawn_blocking(move || runtime.block_on(work))
 }
 
 /// What a panic said.

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::{apply, load};
 use super::clock::Clock;
-use super::parallel;
+use super::parallel::{self, LARGE};
 use super::prepare::{Mode, Prepared, prepare};
 use super::rejection::{Rejection, Verdict};
 use super::weight::{of_events, weight};
@@ -20,9 +20,6 @@ use crate::store::{Store, StoreError};
 
 /// How much of a submission of events is read, and recorded, at a time: bytes of text, with what [`Event::size`](crate::domain::openlineage::Event::size) adds.
 pub const PART: usize = 8 * 1024 * 1024;
-
-/// Texts of fewer bytes are read in no time: whoever reads one does not count among those who read.
-const SMALL: usize = 64 * 1024;
 
 /// How the queue works.
 #[derive(Clone, Debug)]
@@ -222,7 +219,8 @@ impl Writer {
         if is_full {
             return Err(WriteError::Full);
         }
-        let reading = (text >= SMALL).then(|| Arc::clone(&room.reading).try_acquire_many_owned(permits));
+        // One that is small is read in no time: whoever reads it does not count among those who read.
+        let reading = (text >= LARGE).then(|| Arc::clone(&room.reading).try_acquire_many_owned(permits));
         Ok(Announced {
             writer: self.clone(),
             reading: reading.transpose().map_err(|_| WriteError::Full)?,

@@ -79,7 +79,8 @@ on_both_databases! {
         let body = reply.json();
         assert_eq!(reply.status, 200, "{}", reply.body);
         assert_eq!(body["summary"], json!({"received": 1000, "successful": 995, "failed": 5, "retriable": 0, "non_retriable": 5}));
-        for (failed, index) in body["failed_events"].as_array().unwrap().iter().zip(bad) {
+        for (n, index) in bad.into_iter().enumerate() {
+            let failed = &body["failed_events"][n];
             assert_eq!((&failed["index"], &failed["argument"]), (&json!(index), &json!("run.runId")));
             assert!(failed["reason"].as_str().unwrap().contains("run.runId is not a text"), "{body}");
         }

@@ -26,7 +26,7 @@ use crate::{
     on_both_databases,
     support::{
         TestDb,
-        process::{Server, heirloom, text},
+        process::{Server, heirloom, run_command, text},
         version,
     },
 };
@@ -123,8 +123,8 @@ impl Environment {
 }
 
 /// Runs a command to its end, which must be a good one. Answers what it printed.
-async fn run(mut command: Command) -> String {
-    let output = spawn_blocking(move || command.output()).await.unwrap().unwrap();
+async fn run(command: Command) -> String {
+    let output = spawn_blocking(move || run_command(command)).await.unwrap();
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     said
