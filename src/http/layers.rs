@@ -4,8 +4,9 @@ use std::{any, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     Router,
+    body::HttpBody,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
@@ -62,7 +63,7 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let span = tracing::debug_span!("request", request_id = id.as_str(), path);
 
-    let is_large = is_large(request.headers());
+    let is_large = is_large(&request);
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let answer = if is_large {
         apart(answer).left_future()
@@ -82,13 +83,9 @@ async fn envelope(State(limit_ms): State<u64>, mut request: Request, next: Next)
 
 /// Whether a request has so much to read that others would notice. One that does not say how much may have any amount, and one that
 /// is packed may be a thousand times as large.
-fn is_large(headers: &HeaderMap) -> bool {
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return true;
-    }
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |bytes| bytes >= LARGE)
+fn is_large(request: &Request) -> bool {
+    let length = request.body().size_hint().exact();
+    request.headers().contains_key(header::CONTENT_ENCODING) || length.is_none_or(|bytes| bytes >= LARGE as u64)
 }
 
 /// What an answer is when the program fails.
@@ -149,4 +146,25 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             .expose_headers([REQUEST_ID, header::RETRY_AFTER, IDEMPOTENCY_REPLAYED])
             .max_age(PREFLIGHT_MAX_AGE),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request, http::header::CONTENT_ENCODING};
+    use futures_util::stream;
+
+    use super::is_large;
+    use crate::service::parallel::LARGE;
+
+    #[test]
+    fn what_may_be_large_is_taken_for_large() {
+        let of = |body: Body| is_large(&Request::new(body));
+        assert!(!of(Body::empty()));
+        assert!(!of(Body::from(vec![b' '; LARGE - 1])));
+        assert!(of(Body::from(vec![b' '; LARGE])));
+        let untold = stream::iter([Ok::<_, std::io::Error>("{}")]);
+        assert!(of(Body::from_stream(untold)));
+        let packed = Request::post("/").header(CONTENT_ENCODING, "gzip");
+        assert!(is_large(&packed.body(Body::from("x")).unwrap()));
+    }
 }
