@@ -92,6 +92,7 @@ pub async fn answer(
         shown(&config.database.url)
     );
     let lineage = Lineage::new(store.clone());
+    let _checkpointer = store.checkpointer();
     let router = server::router(AppState::new(config, store, &writer, &lineage));
     read_graph(lineage);
     drop(writer);

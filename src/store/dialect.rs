@@ -13,14 +13,11 @@ use sea_orm::{
 };
 
 use super::file::{Access, sqlite_file};
-use super::{Options, StoreError};
+use super::{Options, StoreError, checkpoint, local};
 use crate::domain::key::Digest;
 
 /// Prepared statements kept per connection: more than the service has.
 const STATEMENTS: usize = 512;
-/// After how many pages of 4 KiB in SQLite's log they are copied into the file. By default it is a thousand, which is each transaction
-/// of an import anew; pages that many transactions change are now copied once for all of them.
-pub(super) const CHECKPOINT_PAGES: u32 = 16_384;
 /// How PostgreSQL is to plan. Its plan for any parameters takes every artifact for an average one, and sorts; one with a
 /// hundred thousand versions has to be walked in the order of an index, up to the limit. Nothing here runs so long that
 /// compiling it would pay.
@@ -42,11 +39,17 @@ pub fn connect_options(options: &Options, max_connections: u32, access: Access) 
         .sqlx_logging(false);
     if options.url.starts_with("sqlite:") {
         // Without a name it is in memory too, or in a file that goes away.
-        if sqlite_file(&options.url).is_none() {
+        let Some(file) = sqlite_file(&options.url) else {
             let advice = "SQLite in memory cannot be shared by readers and the writer: name a file, such as sqlite:heirloom.sqlite.";
             return Err(StoreError::Configuration(advice.to_owned()));
-        }
+        };
         let busy = options.timeout;
+        // The write queue sees to the log where it has a connection of its own. What is written here beside it, such as kept answers,
+        // must not copy it more often. Migrations may make it as long, and whoever closes the last connection copies it.
+        let log_pages = match local::plain_file(&options.url) {
+            Some(_) => checkpoint::MOST_PAGES,
+            None => checkpoint::log_pages_of(&file),
+        };
         connect
             .test_before_acquire(false)
             .idle_timeout(None)
@@ -68,8 +71,7 @@ pub fn connect_options(options: &Options, max_connections: u32, access: Access) 
                     // Reads through memory-mapped pages save a copy and a system call a page.
                     .pragma("mmap_size", "1073741824")
                     .pragma("cache_size", "-65536")
-                    // Also of what is written here now and then, such as kept answers.
-                    .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+                    .pragma("wal_autocheckpoint", log_pages.to_string())
             });
         Ok(connect)
     } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod bulk;
 mod cells;
 pub mod check;
+pub mod checkpoint;
 pub mod dialect;
 pub mod edge;
 pub mod error;
@@ -55,6 +56,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
+use checkpoint::Checkpointer;
 pub use error::StoreError;
 use file::{Access, OpenedFile};
 use local::Local;
@@ -215,6 +217,12 @@ impl Store {
     /// When the file has gone, or another has its name.
     pub fn check_file(&self) -> Result<(), StoreError> {
         self.file.as_ref().map_or(Ok(()), |file| file.check())
+    }
+
+    /// Copies SQLite's log into the file while little is written, until what it answers is dropped. None for another database, and for
+    /// a file whose URL has parameters: those are the driver's business.
+    pub fn checkpointer(&self) -> Option<Checkpointer> {
+        Checkpointer::start(self.local_writer.as_ref()?.file(), self.file.clone())
     }
 
     /// How far the schema is.

@@ -19,11 +19,10 @@ use sea_orm::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::cells::RowSet;
-use super::dialect::CHECKPOINT_PAGES;
 use super::file::OpenedFile;
 use super::local::{self, LocalRows};
 use super::texts::{Form, text};
-use super::{Reader, StoreError, bulk};
+use super::{Reader, StoreError, bulk, checkpoint};
 
 /// Prepared statements kept, as by the driver.
 const STATEMENTS: usize = 512;
@@ -37,12 +36,19 @@ pub(super) struct LocalWriter {
     file: String,
     timeout: Duration,
     /// None while a transaction has it, and after one that failed: then the next opens another.
-    idle: Mutex<Option<Connection>>,
+    idle: Mutex<Option<Writing>>,
     is_suspect: AtomicBool,
     /// Whether no transaction is begun any more.
     is_closed: AtomicBool,
     /// Writes of this process stand in line here: at the file's lock they would ask again and again.
     turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A connection, and after how many pages it copies the log.
+#[derive(Debug)]
+struct Writing {
+    connection: Connection,
+    log_pages: u64,
 }
 
 impl fmt::Debug for LocalWriter {
@@ -83,34 +89,54 @@ impl LocalWriter {
         *self.lock() = None;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+    /// The file that it writes to.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Writing>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the write lock, waiting for other processes.
-    fn begin(&self) -> Result<Connection, StoreError> {
+    fn begin(&self) -> Result<Writing, StoreError> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed).into());
         }
         let idle = self.lock().take();
         let idle = idle.filter(|_| !self.is_suspect.swap(false, Ordering::AcqRel));
-        let connection = idle.map_or_else(|| self.open(), Ok)?;
+        let mut writing = idle.map_or_else(|| self.open(), Ok)?;
+        writing.let_log_grow(checkpoint::log_pages_of(&self.file))?;
         // A transaction that read first and wrote later would fail instead of waiting.
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        Ok(connection)
+        writing.connection.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(writing)
     }
 
     /// With the settings of the driver's connections: see `dialect::connect_options`.
-    fn open(&self) -> rusqlite::Result<Connection> {
+    fn open(&self) -> rusqlite::Result<Writing> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.busy_timeout(self.timeout)?;
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 1073741824; \
-             PRAGMA cache_size = -{CACHE_KIBIBYTES}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+             PRAGMA cache_size = -{CACHE_KIBIBYTES};"
         ))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        Ok(connection)
+        Ok(Writing {
+            connection,
+            log_pages: 0,
+        })
+    }
+}
+
+impl Writing {
+    fn let_log_grow(&mut self, pages: u64) -> rusqlite::Result<()> {
+        if self.log_pages != pages {
+            self.connection
+                .pragma_update(None, "wal_autocheckpoint", pages.cast_signed())?;
+            self.log_pages = pages;
+        }
+        Ok(())
     }
 }
 
@@ -133,23 +159,23 @@ enum On {
 #[derive(Debug)]
 struct Here {
     /// None once it has ended. Locked for each statement, since the transaction may be moved between threads.
-    connection: Mutex<Option<Connection>>,
+    writing: Mutex<Option<Writing>>,
     writer: Arc<LocalWriter>,
 }
 
 impl Here {
     fn with<T>(&self, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = || StoreError::Inconsistent("the transaction has ended".to_owned());
-        Ok(run(connection.as_ref().ok_or_else(ended)?)?)
+        Ok(run(&writing.as_ref().ok_or_else(ended)?.connection)?)
     }
 
     /// Ends the transaction. A connection on which that fails is closed, which rolls back.
     fn end(&self, how: &str) -> Result<(), StoreError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(connection) = connection {
-            connection.execute_batch(how)?;
-            *self.writer.lock() = Some(connection);
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing {
+            writing.connection.execute_batch(how)?;
+            *self.writer.lock() = Some(writing);
         }
         Ok(())
     }
@@ -179,7 +205,7 @@ impl Transaction {
         let turn = writer.turn().await;
         check(file.as_deref())?;
         let here = Here {
-            connection: Mutex::new(Some(writer.begin()?)),
+            writing: Mutex::new(Some(writer.begin()?)),
             writer: Arc::clone(writer),
         };
         Ok(Self {
@@ -400,4 +426,42 @@ fn typed(of: &ColumnType, value: Stored) -> Result<Value, StoreError> {
         return Err(wrong());
     }
     Ok(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::time::Duration;
+
+    use super::LocalWriter;
+
+    /// After how many pages a transaction copies the log.
+    fn limit(writer: &LocalWriter) -> i64 {
+        let writing = writer.begin().unwrap();
+        let read = "PRAGMA wal_autocheckpoint";
+        let limit = writing.connection.query_row(read, [], |row| row.get(0)).unwrap();
+        writing.connection.execute_batch("ROLLBACK").unwrap();
+        *writer.lock() = Some(writing);
+        limit
+    }
+
+    #[test]
+    fn the_log_may_grow_with_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("grows.sqlite");
+        let made = rusqlite::Connection::open(&path).unwrap();
+        made.execute_batch("CREATE TABLE t (a)").unwrap();
+        made.close().unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let least = file.metadata().unwrap().len();
+        let writer = LocalWriter::of(&format!("sqlite:{}", path.display()), Duration::from_secs(5)).unwrap();
+        let expected = [(0, 16_384), (1, 65_536), (1, 65_536), (2, 65_536), (0, 16_384)];
+        for (gibibytes, pages) in expected {
+            // What is behind the database is a hole.
+            file.set_len(least.max(gibibytes << 30)).unwrap();
+            assert_eq!(limit(&writer), pages, "{gibibytes} GiB");
+            writer.replace();
+            assert_eq!(limit(&writer), pages, "{gibibytes} GiB, by another connection");
+        }
+    }
 }

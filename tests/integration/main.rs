@@ -9,6 +9,7 @@ mod backpressure;
 mod backups;
 mod bad_input;
 mod bodies;
+mod checkpoints;
 mod checks;
 mod cli;
 mod clients;

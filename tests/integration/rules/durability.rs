@@ -60,4 +60,6 @@ async fn rule_18_sqlite_writes_ahead_and_syncs_every_commit() {
     assert_eq!(pragma("journal_mode").await, "wal");
     assert_eq!(pragma("synchronous").await, "2", "FULL");
     assert_eq!(pragma("foreign_keys").await, "1");
+    // Where the write queue has a connection of its own, that one sees to the log.
+    assert_eq!(pragma("wal_autocheckpoint").await, "65536");
 }
