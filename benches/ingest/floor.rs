@@ -176,12 +176,22 @@ pub enum Floor {
     },
 }
 
-/// What it took.
+/// What writing took.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub seconds: f64,
-    /// Seconds of CPU time, of this thread and of the database.
+    /// Seconds of CPU time, of whoever wrote and of the database.
     pub cpu: f64,
+}
+
+impl Cost {
+    /// With that of what came after it.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds + other.seconds,
+            cpu: self.cpu + other.cpu,
+        }
+    }
 }
 
 impl Floor {

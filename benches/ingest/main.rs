@@ -24,7 +24,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use data::Events;
-use floor::Floor;
+use floor::{Cost, Floor, Written};
 use load::{WARM_UP, WAYS, Way};
 use stores::Place;
 use support::arguments::{Arguments, value};
@@ -89,6 +89,7 @@ struct Stage {
     url: String,
     server: Server,
     floor: Floor,
+    floor_url: String,
     events: Events,
     /// Records that were there at the beginning.
     size: u64,
@@ -107,19 +108,21 @@ impl Stage {
             next_record: size,
             next_event: 0,
             url,
+            floor_url: copy,
         };
         stage.server.settle(runtime);
         for way in WARM_UP {
             stage.send(&way);
             let written = stage.floor.written(runtime);
-            stage.floor.insert(runtime, &written);
+            stage.insert(runtime, &written);
         }
         stores::analyze(runtime, &stage.url);
-        stores::analyze(runtime, &copy);
+        stores::analyze(runtime, &stage.floor_url);
         stage
     }
 
-    fn send(&mut self, way: &Way) -> f64 {
+    /// Sends a round: what it costs until it is written where it stays.
+    fn send(&mut self, way: &Way) -> Cost {
         let next = if way.takes_events() {
             &mut self.next_event
         } else {
@@ -127,7 +130,18 @@ impl Stage {
         };
         let first = *next;
         *next += way.round;
-        way.send(&self.server.address, &self.url, &self.events, first)
+        let before = self.cpu();
+        let sent = Cost {
+            seconds: way.send(&self.server.address, &self.url, &self.events, first),
+            cpu: self.cpu() - before,
+        };
+        sent.and(stores::copy_log(&self.url))
+    }
+
+    /// Inserts what the service has written into the floor's copy.
+    fn insert(&mut self, runtime: &Runtime, written: &Written) -> Cost {
+        let inserted = self.floor.insert(runtime, written);
+        inserted.and(stores::copy_log(&self.floor_url))
     }
 
     /// Measures every way in: records a second, by the service and by the floor.
@@ -151,15 +165,14 @@ impl Stage {
         let (mut cpu_of_service, mut cpu_of_floor) = (0.0, 0.0);
         let bytes = stores::bytes(runtime, &self.url);
         for _ in 0..rounds {
-            let before = self.cpu();
-            let service = way.round as f64 / self.send(way);
-            cpu_of_service += self.cpu() - before;
+            let sent = self.send(way);
+            cpu_of_service += sent.cpu;
             let written = self.floor.written(runtime);
             rows += written.rows();
             commits += written.commits();
-            let cost = self.floor.insert(runtime, &written);
-            cpu_of_floor += cost.cpu;
-            let floor = way.round as f64 / cost.seconds;
+            let inserted = self.insert(runtime, &written);
+            cpu_of_floor += inserted.cpu;
+            let [service, floor] = [sent, inserted].map(|cost| way.round as f64 / cost.seconds);
             rates.push([service, floor]);
             ratios.push(service / floor);
         }
