@@ -48,10 +48,9 @@ pub(super) fn log_pages_of(path: impl AsRef<Path>) -> u64 {
 /// Copies the log of a file of SQLite while little is written to it, by whichever process, on a thread of its own and until it is
 /// dropped. Others read and write meanwhile. What it cannot do it leaves to whoever writes on.
 pub struct Checkpointer {
-    /// Dropped, it ends the thread.
-    running: Option<mpsc::Sender<()>>,
-    /// Its other end is dropped when the thread has ended.
-    ended: Receiver<()>,
+    /// Ends the thread.
+    stop: mpsc::Sender<()>,
+    /// None once it is waited for.
     thread: Option<JoinHandle<()>>,
     under_way: InterruptHandle,
 }
@@ -69,16 +68,11 @@ impl Checkpointer {
         let connection = Access::Write.open(Path::new(path));
         let connection = connection.inspect_err(|error| failed(error)).ok()?;
         let under_way = connection.get_interrupt_handle();
-        let (running, stop) = mpsc::channel();
-        let (alive, ended) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("checkpoints".to_owned());
-        let thread = thread.spawn(move || {
-            Log::of(connection).watch(file.as_deref(), &stop);
-            drop(alive);
-        });
+        let thread = thread.spawn(move || Log::of(connection).watch(file.as_deref(), &stopped));
         Some(Self {
-            running: Some(running),
-            ended,
+            stop,
             thread: Some(thread.inspect_err(|error| failed(error)).ok()?),
             under_way,
         })
@@ -87,15 +81,15 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        self.running = None;
+        // Nobody listens after a panic.
+        let _ = self.stop.send(());
+        let Some(thread) = self.thread.take() else { return };
         // Whoever closes the last connection copies what is left. SQLite forgets that it was interrupted when it begins a statement.
-        loop {
+        while !thread.is_finished() {
             self.under_way.interrupt();
-            if self.ended.recv_timeout(IMPATIENCE) != Err(RecvTimeoutError::Timeout) {
-                break;
-            }
+            thread::park_timeout(IMPATIENCE);
         }
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        if thread.join().is_err() {
             tracing::error!("the thread that copies SQLite's log has panicked");
         }
     }
@@ -112,7 +106,6 @@ struct Log {
 }
 
 /// Pages of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pages {
     all: i64,
     copied: i64,
@@ -128,9 +121,9 @@ impl Log {
         }
     }
 
-    /// Looks again and again, until the other end of the channel is dropped.
-    fn watch(mut self, file: Option<&OpenedFile>, stop: &Receiver<()>) {
-        while stop.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+    /// Looks again and again, until it is stopped.
+    fn watch(mut self, file: Option<&OpenedFile>, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
             // A log beside another file is not the one of this connection.
             if file.is_none_or(|file| file.check().is_ok()) {
                 self.look();

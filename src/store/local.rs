@@ -6,13 +6,16 @@
 //! runtime is kept from its other requests. So does whatever fails here: the driver then says what is wrong.
 //! What runs statements here serves the write queue too, on its own thread and its own connection: see `transaction`.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
-use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, ToSql};
 use sea_orm::Value;
+
+use super::file::Access;
 
 /// Prepared statements kept per connection, as by the driver.
 const STATEMENTS: usize = 512;
@@ -101,8 +104,7 @@ impl Local {
     }
 
     fn open(&self) -> rusqlite::Result<Reading> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.file, flags)?;
+        let connection = Access::Read.open(Path::new(&self.file))?;
         // Where it would have to wait for others, the driver does.
         connection.busy_timeout(Duration::ZERO)?;
         connection

@@ -5,12 +5,13 @@
 //! machine far more. The write queue has a thread of its own, so that nothing else waits for the disk with it.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
-use rusqlite::{Connection, OpenFlags};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ColumnType, ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, ExecResult, IdenStatic as _, Iterable, QueryResult, QueryTrait, Select, Statement, TryIntoModel,
@@ -19,7 +20,7 @@ use sea_orm::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::cells::RowSet;
-use super::file::OpenedFile;
+use super::file::{Access, OpenedFile};
 use super::local::{self, LocalRows};
 use super::texts::{Form, text};
 use super::{Reader, StoreError, bulk, checkpoint};
@@ -114,8 +115,7 @@ impl LocalWriter {
 
     /// With the settings of the driver's connections: see `dialect::connect_options`.
     fn open(&self) -> rusqlite::Result<Writing> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.file, flags)?;
+        let connection = Access::Write.open(Path::new(&self.file))?;
         connection.busy_timeout(self.timeout)?;
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 1073741824; \
