@@ -17,8 +17,6 @@ use crate::support::{
     version,
 };
 
-const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied revision } }";
-
 /// A directory with a store of several portions.
 struct Place {
     directory: TempDir,
@@ -74,7 +72,7 @@ async fn a_store_is_copied_while_a_server_writes_to_it() {
                 .state("RUNNING")
                 .produces("out", &version("written", &name))
                 .record();
-            let answer = server.query(INGEST, json!({"records": [record]})).await;
+            let answer = server.ingest(&[record]).await;
             assert_eq!(answer["data"]["ingest"]["applied"], 1, "{answer}");
             number += 1;
         }
@@ -101,9 +99,7 @@ async fn a_store_is_copied_while_a_server_writes_to_it() {
     // The last copy serves.
     let copy = format!("sqlite:{}", place.path("copy4.sqlite").display());
     let other = Server::start(&["serve", "--database", &copy]);
-    let answer = other
-        .query(INGEST, json!({"records": [version("written", "to the copy").record()]}))
-        .await;
+    let answer = other.ingest(&[version("written", "to the copy").record()]).await;
     assert_eq!(answer["data"]["ingest"]["applied"], 1, "{answer}");
 }
 

@@ -3,15 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::{
     TestDb,
     process::{self, Server},
     version,
 };
-
-const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
 
 /// More than a loaded machine needs for what is due after a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,15 +24,14 @@ fn heavy(of: &str) -> Vec<Value> {
 }
 
 async fn write(server: &Server, records: &[Value]) {
-    let answer = server.query(INGEST, json!({"records": records})).await;
+    let answer = server.ingest(records).await;
     assert_eq!(answer["data"]["ingest"]["applied"], records.len(), "{answer}");
 }
 
 /// How many versions the file has without its log; none where it cannot be read, since it is being written to.
 fn in_the_file(db: &TestDb) -> Option<i64> {
-    let file = db.url.trim_start_matches("sqlite:");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{file}?immutable=1"), flags).ok()?;
+    let connection = Connection::open_with_flags(format!("file:{}?immutable=1", db.file()), flags).ok()?;
     connection
         .query_row("SELECT count(*) FROM version", [], |row| row.get(0))
         .ok()
@@ -65,7 +62,7 @@ async fn the_log_is_copied_while_nothing_is_written_whoever_wrote_it() {
         .iter()
         .map(|record| format!("{record}\n"))
         .collect();
-    let file = format!("{}.jsonl", db.url.trim_start_matches("sqlite:"));
+    let file = format!("{}.jsonl", db.file());
     std::fs::write(&file, lines).unwrap();
     let imported = process::run(&["import", "--database", &db.url, &file]);
     assert!(imported.status.success(), "{imported:?}");
@@ -95,7 +92,7 @@ async fn the_log_is_copied_once_nobody_reads_what_was_before() {
     let db = TestDb::sqlite().await;
     let server = Server::start(&["serve", "--database", &db.url]);
     write(&server, &heavy("one")).await;
-    let mut reader = Connection::open(db.url.trim_start_matches("sqlite:")).unwrap();
+    let mut reader = Connection::open(db.file()).unwrap();
     let reading = reader.transaction().unwrap();
     let seen = || -> i64 {
         let count = "SELECT count(*) FROM version";

@@ -983,7 +983,7 @@ async fn sqlite_looks_at_its_own_file() {
 async fn a_damaged_file_is_not_clean() {
     let db = TestDb::sqlite().await;
     fill(&db).await;
-    let file = db.url.trim_start_matches("sqlite:");
+    let file = db.file();
     let whole = std::fs::read(file).unwrap();
     for page in (1..whole.len() / 4_096).step_by(3) {
         let mut damaged = whole.clone();

@@ -359,8 +359,8 @@ on_both_databases! {
 #[tokio::test]
 async fn a_kept_answer_does_not_have_the_log_of_sqlite_copied() {
     let app = TestApp::new(TestDb::sqlite().await).await;
-    let file = app.db.url.trim_start_matches("sqlite:").to_owned();
-    let length = || std::fs::metadata(&file).unwrap().len();
+    let file = app.db.file();
+    let length = || std::fs::metadata(file).unwrap().len();
     let before = length();
     // More pages than the thousand after which it is by itself.
     let description = "x".repeat(5_000);

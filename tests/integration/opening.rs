@@ -50,7 +50,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn directory(db: &TestDb) -> &Path {
-    Path::new(db.url.trim_start_matches("sqlite:")).parent().unwrap()
+    Path::new(db.file()).parent().unwrap()
 }
 
 /// A database of something else.
@@ -190,8 +190,6 @@ mod read_only {
         support::{TestDb, process, version},
     };
 
-    const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
-
     /// Whether this process may write what the modes of files forbid.
     fn may_do_everything() -> bool {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -262,7 +260,7 @@ mod read_only {
         let db = TestDb::sqlite().await;
         let server = process::Server::start(&["serve", "--database", &db.url]);
         let record = version("orders", "v1").record();
-        let answer = server.query(INGEST, serde_json::json!({"records": [record]})).await;
+        let answer = server.ingest(&[record]).await;
         assert_eq!(answer["data"]["ingest"]["applied"], 1, "{answer}");
         server.kill();
         db
@@ -292,7 +290,7 @@ mod read_only {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_log_that_cannot_be_read_is_not_left_out() {
         let db = killed().await;
-        fs::remove_file(format!("{}-shm", db.url.trim_start_matches("sqlite:"))).unwrap();
+        fs::remove_file(format!("{}-shm", db.file())).unwrap();
         forbid(&db, true);
         let place = Place::with(&db);
         for command in READING {

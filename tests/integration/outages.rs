@@ -179,10 +179,8 @@ mod replaced {
     use super::{TestDb, version};
     use crate::support::process::{self, Server, heirloom};
 
-    const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
-
     fn path(db: &TestDb, ending: &str) -> PathBuf {
-        PathBuf::from(format!("{}{ending}", db.url.trim_start_matches("sqlite:")))
+        PathBuf::from(format!("{}{ending}", db.file()))
     }
 
     /// Puts away the file and what is beside it, as whoever restores a backup without stopping the server does.
@@ -199,9 +197,7 @@ mod replaced {
     }
 
     async fn write(server: &Server, name: &str) -> Value {
-        let answer = server
-            .query(INGEST, json!({"records": [version("orders", name).record()]}))
-            .await;
+        let answer = server.ingest(&[version("orders", name).record()]).await;
         match answer["errors"][0]["extensions"]["code"].as_str() {
             Some(code) => json!(code),
             None => answer["data"]["ingest"]["applied"].clone(),
@@ -319,7 +315,6 @@ mod limited {
     use super::{TestDb, texts, version};
     use crate::support::process::{self, Server, heirloom};
 
-    const INGEST: &str = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
     /// What a file may have, in blocks of the shell: one or two megabytes.
     const BLOCKS: u32 = 2048;
     const CLIENTS: usize = 4;
@@ -352,7 +347,7 @@ mod limited {
     }
 
     async fn ingest(server: &Server, name: &str) -> Value {
-        server.query(INGEST, json!({"records": [big(name)]})).await
+        server.ingest(&[big(name)]).await
     }
 
     fn is_refused(answer: &Value) -> bool {

@@ -65,7 +65,7 @@ impl TestDb {
             return Self::created(&admin().await, &format!("TEMPLATE {name}")).await;
         }
         let copy = Self::sqlite_empty();
-        let file = copy.url.trim_start_matches("sqlite:");
+        let file = copy.file();
         let connection = self.connection().await;
         run(&connection, &format!("VACUUM INTO '{file}'")).await;
         connection.close().await.unwrap();
@@ -96,6 +96,11 @@ impl TestDb {
         } else {
             DbBackend::Postgres
         }
+    }
+
+    /// The file of SQLite.
+    pub fn file(&self) -> &str {
+        self.url.trim_start_matches("sqlite:")
     }
 
     /// The name of a PostgreSQL database on its server.

@@ -136,6 +136,12 @@ impl Server {
         sent.unwrap().json().await.unwrap()
     }
 
+    /// Ingests records. Answers all that is said, with the number of those that were applied.
+    pub async fn ingest(&self, records: &[Value]) -> Value {
+        let ingest = "mutation($records: [RecordInput!]!) { ingest(records: $records) { applied } }";
+        self.query(ingest, json!({"records": records})).await
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
